@@ -1,0 +1,1 @@
+"""Numba functions on plain arrays: no object, no clock, no allocation."""
