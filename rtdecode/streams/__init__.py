@@ -1,0 +1,73 @@
+"""The wire: Lab Streaming Layer streams, their names, formats and descriptions.
+
+The only module that imports pylsl. Times cross it as int64 microseconds and
+become float seconds on the way out. LSL replaces the stamps 0.0 and -1.0 by
+"now", so no stamp of ours may be near them: a replay shifts session time into
+the LSL clock's present.
+"""
+
+from rtdecode.streams.inlets import (
+    PosteriorInlet,
+    SpikeInlet,
+    TextInlet,
+)
+from rtdecode.streams.outlets import (
+    PosteriorOutlet,
+    SpikeOutlet,
+    TextOutlet,
+    new_source_id,
+)
+from rtdecode.streams.wire import (
+    DECISIONS,
+    HEALTH,
+    POSTERIOR,
+    POSTERIOR_FORMAT,
+    SEQUENCE_WRAP,
+    SPIKE_FORMAT,
+    SPIKES,
+    STIMULI,
+    TEXT_FORMAT,
+    TRIGGERS,
+    WATERMARK,
+    Format,
+    Found,
+    clock_us,
+    find,
+    library,
+    library_path,
+    microseconds,
+    seconds,
+    streams_on_network,
+    wait_for,
+)
+
+__all__ = [
+    "DECISIONS",
+    "HEALTH",
+    "POSTERIOR",
+    "POSTERIOR_FORMAT",
+    "SEQUENCE_WRAP",
+    "SPIKES",
+    "SPIKE_FORMAT",
+    "STIMULI",
+    "TEXT_FORMAT",
+    "TRIGGERS",
+    "WATERMARK",
+    "Format",
+    "Found",
+    "PosteriorInlet",
+    "PosteriorOutlet",
+    "SpikeInlet",
+    "SpikeOutlet",
+    "TextInlet",
+    "TextOutlet",
+    "clock_us",
+    "find",
+    "library",
+    "library_path",
+    "microseconds",
+    "new_source_id",
+    "seconds",
+    "streams_on_network",
+    "wait_for",
+]

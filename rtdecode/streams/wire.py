@@ -1,0 +1,201 @@
+"""Names, formats and discovery of the streams on the network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pylsl
+
+from rtdecode.errors import UserError
+from rtdecode.kernels.stamps import INVALID_US
+
+SPIKES, STIMULI, POSTERIOR = "rtdecode-spikes", "rtdecode-stimuli", "rtdecode-posterior"
+DECISIONS, TRIGGERS, HEALTH = (
+    "rtdecode-decisions",
+    "rtdecode-triggers",
+    "rtdecode-health",
+)
+
+WATERMARK = -1
+SEQUENCE_WRAP = 1 << 31
+
+US_PER_S = 1_000_000
+
+# On an irregular stream liblsl counts its buffers in hundreds of samples. The
+# default of 360 keeps 36,000 spikes and drops the oldest in silence.
+SPIKE_BUFFER_HUNDREDS = 10_000
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a stream of one kind must look like on the network.
+
+    ``channels`` is 0 where any number will do.
+    """
+
+    kind: str
+    channel_format: int
+    channels: int
+
+
+SPIKE_FORMAT = Format("SpikeEvents", pylsl.cf_int32, 2)
+TEXT_FORMAT = Format("Markers", pylsl.cf_string, 1)
+POSTERIOR_FORMAT = Format("Posterior", pylsl.cf_float32, 0)
+
+_FORMAT_NAMES = {
+    pylsl.cf_float32: "float32",
+    pylsl.cf_double64: "double64",
+    pylsl.cf_string: "string",
+    pylsl.cf_int32: "int32",
+    pylsl.cf_int16: "int16",
+    pylsl.cf_int8: "int8",
+    pylsl.cf_int64: "int64",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A stream seen on the network."""
+
+    name: str
+    kind: str
+    channels: int
+    channel_format: int
+    host: str
+    source_id: str
+    created_at: float
+    info: pylsl.StreamInfo
+
+    def __str__(self) -> str:
+        form = _FORMAT_NAMES.get(self.channel_format, "undefined")
+        return f"{self.name!r} (type {self.kind!r}, {self.channels} x {form}, on {self.host})"
+
+
+def clock_us() -> int:
+    """LSL clock of this machine, int microseconds."""
+    return round(pylsl.local_clock() * US_PER_S)
+
+
+def seconds(time_us: int) -> float:
+    """A time as LSL takes it, float seconds."""
+    return time_us / US_PER_S
+
+
+def microseconds(stamp: float) -> int:
+    """A stamp from LSL, int microseconds; ``INVALID_US`` for NaN and infinities."""
+    return round(stamp * US_PER_S) if math.isfinite(stamp) else INVALID_US
+
+
+def library() -> str:
+    """Version of liblsl and where pylsl found it.
+
+    Raises
+    ------
+    OSError
+        If the library is there and cannot be asked.
+    """
+    return f"{pylsl.library_version() / 100:.2f} ({library_path()})"
+
+
+def library_path() -> str:
+    """Path of the liblsl that pylsl has loaded."""
+    return str(pylsl.lib.lib._name)  # ctypes keeps the path it loaded nowhere else
+
+
+def _found(info: pylsl.StreamInfo) -> Found:
+    return Found(
+        name=info.name(),
+        kind=info.type(),
+        channels=info.channel_count(),
+        channel_format=info.channel_format(),
+        host=info.hostname(),
+        source_id=info.source_id(),
+        created_at=info.created_at(),
+        info=info,
+    )
+
+
+def streams_on_network(wait_s: float = 1.0) -> list[Found]:
+    """Every stream that answers within ``wait_s`` seconds, in order of name."""
+    streams = [_found(info) for info in pylsl.resolve_streams(wait_s)]
+    return sorted(streams, key=lambda stream: (stream.name, stream.created_at))
+
+
+def find(name: str, form: Format, timeout_s: float) -> Found | None:
+    """The stream of this name, or None where none answers in time.
+
+    Raises
+    ------
+    UserError
+        If the stream is of another type or shape, or several sources bear the name.
+    """
+    predicate = f"name={_quoted(name)}"
+    infos = pylsl.resolve_bypred(predicate, minimum=1, timeout=timeout_s)
+    streams = {stream.source_id: stream for stream in map(_found, infos)}
+    if not streams:
+        return None
+    if len(streams) > 1:
+        seen = "; ".join(
+            f"{s} with source id {s.source_id!r}" for s in streams.values()
+        )
+        raise UserError(
+            f"expected one stream named {name!r}, found {len(streams)}: {seen}; "
+            "stop one of them, or give each its own name"
+        )
+    (stream,) = streams.values()
+    _check_format(stream, form)
+    return stream
+
+
+def _quoted(text: str) -> str:
+    """A string of an XPath predicate; XPath 1.0 has no way to escape both quotes."""
+    if "'" in text and '"' in text:
+        raise UserError(f"a stream's name may not hold both kinds of quotes: {text!r}")
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+def _check_format(stream: Found, form: Format) -> None:
+    channels_fit = form.channels in (0, stream.channels)
+    if (stream.kind, stream.channel_format) == (
+        form.kind,
+        form.channel_format,
+    ) and channels_fit:
+        return
+    count = form.channels or "any number of"
+    raise UserError(
+        f"expected stream {stream.name!r} to have type {form.kind!r} and {count} "
+        f"{_FORMAT_NAMES[form.channel_format]} channels, found {stream}; "
+        "name the right stream, or mend its sender"
+    )
+
+
+def wait_for(
+    name: str, form: Format, on_wait: Callable[[float], bool], slice_s: float
+) -> Found:
+    """Look for a stream until it is there.
+
+    Parameters
+    ----------
+    name : str
+    form : Format
+    on_wait : callable
+        Called after each look in vain with the seconds waited; False gives up.
+    slice_s : float
+        Length of one look, seconds.
+
+    Raises
+    ------
+    UserError
+        If ``on_wait`` gives up, or the stream found is not of the form.
+    """
+    started = pylsl.local_clock()
+    while (stream := find(name, form, slice_s)) is None:
+        waited = pylsl.local_clock() - started
+        if not on_wait(waited):
+            raise UserError(
+                f"expected a stream named {name!r} of type {form.kind!r} on the network, found "
+                f"none in {waited:.0f} s: start its sender, or see `rtdecode doctor`"
+            )
+    return stream
