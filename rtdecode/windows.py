@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.errors import UserError
-
-US_PER_MS = 1_000
+from rtdecode.microseconds import US_PER_MS
 
 
 @dataclass(frozen=True)

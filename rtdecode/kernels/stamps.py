@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.kernels.jit import kernel
+from rtdecode.microseconds import INVALID_US
 
-INVALID_US = -(2**63)
 LARGEST_S = 9e12  # beyond this, microseconds leave int64
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pylsl
 
 from rtdecode.errors import UserError
-from rtdecode.kernels.stamps import INVALID_US
+from rtdecode.microseconds import INVALID_US, US_PER_S
 
 SPIKES, STIMULI, POSTERIOR = "rtdecode-spikes", "rtdecode-stimuli", "rtdecode-posterior"
 DECISIONS, TRIGGERS, HEALTH = (
@@ -21,7 +21,6 @@ DECISIONS, TRIGGERS, HEALTH = (
 WATERMARK = -1
 SEQUENCE_WRAP = 1 << 31
 
-US_PER_S = 1_000_000
 
 # On an irregular stream liblsl counts its buffers in hundreds of samples. The
 # default of 360 keeps 36,000 spikes and drops the oldest in silence.

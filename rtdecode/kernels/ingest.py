@@ -1,0 +1,178 @@
+"""Rows of the spike stream into the ring: each is exactly one thing.
+
+A row is a watermark or a spike; a spike is on time, late, duplicate, unknown,
+malformed or, where the ring is full of spikes still needed, lost. Rows that
+never arrived are lost too: the sequence shows how many.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.kernels.jit import kernel
+from rtdecode.kernels.lookup import find_row, make_lookup
+from rtdecode.kernels.ring import Ring, is_duplicate, make_ring, push_spike
+from rtdecode.microseconds import INVALID_US, NEVER_US
+
+WATERMARK_ID = -1
+SEQUENCE_MASK = (1 << 31) - 1
+HALF_SEQUENCE = 1 << 30
+
+# Places in ``Intake.tally``.
+ON_TIME, LATE, DUPLICATE, UNKNOWN, MALFORMED, LOST, WATERMARKS, ROWS = range(8)
+KINDS = ("on_time", "late", "duplicate", "unknown", "malformed", "lost")
+
+# Places in ``Intake.state``.
+WATERMARK_US = 0  # every spike before this has been sent, says the source
+CLOSED_US = 1  # the end of the latest window that was closed
+NEWEST_US = 2  # the latest spike time seen
+FIRST_US = 3  # the first row's time: spikes before it were sent before we listened
+GAP_US = 4  # the time of the last row that showed a gap
+NEXT_SEQUENCE = 5  # -1 before the first row
+STATE_SIZE = 6
+
+
+class Intake(NamedTuple):
+    """All that ingesting changes.
+
+    Attributes
+    ----------
+    ring : Ring
+    keys : (slots,) int64
+    key_rows : (slots,) int32
+        Look-up from unit id to row.
+    tally : (8,) int64
+        Rows by kind.
+    state : (6,) int64
+    """
+
+    ring: Ring
+    keys: NDArray[np.int64]
+    key_rows: NDArray[np.int32]
+    tally: NDArray[np.int64]
+    state: NDArray[np.int64]
+
+
+def make_intake(unit_ids: NDArray[np.int64], capacity: int) -> Intake:
+    """An empty intake for these units."""
+    keys, rows = make_lookup(unit_ids)
+    state = np.full(STATE_SIZE, NEVER_US, np.int64)
+    state[NEXT_SEQUENCE] = -1
+    return Intake(
+        make_ring(capacity, len(unit_ids)), keys, rows, np.zeros(8, np.int64), state
+    )
+
+
+@kernel
+def check_sequence(intake: Intake, sequence: int, time_us: int) -> bool:
+    """Count the rows that are missing before this one.
+
+    A step back of the sequence is a source that started again (its first row
+    is 0) or a row that comes after one sent later; neither is a gap of 2^31.
+
+    Returns
+    -------
+    bool
+        Whether the row is one that was passed over, and counted lost, before.
+    """
+    expected = intake.state[NEXT_SEQUENCE]
+    ahead = (sequence - expected) & SEQUENCE_MASK
+    if expected < 0 or ahead == 0:
+        intake.state[NEXT_SEQUENCE] = (sequence + 1) & SEQUENCE_MASK
+    elif ahead < HALF_SEQUENCE:
+        intake.tally[LOST] += ahead
+        intake.state[GAP_US] = max(intake.state[GAP_US], time_us)
+        intake.state[NEXT_SEQUENCE] = (sequence + 1) & SEQUENCE_MASK
+    elif sequence == 0:
+        # What was sent between the last row and the new start is not known.
+        intake.state[GAP_US] = max(intake.state[GAP_US], time_us)
+        intake.state[NEXT_SEQUENCE] = 1
+    else:
+        return True
+    return False
+
+
+@kernel
+def classify(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> int:
+    """Kind of a well-formed spike; one that is on time is kept in the ring."""
+    row = find_row(unit_id, intake.keys, intake.key_rows)
+    if row < 0:
+        return UNKNOWN
+    if dedup_us > 0 and is_duplicate(intake.ring, time_us, row, dedup_us):
+        return DUPLICATE
+    if time_us < intake.state[CLOSED_US]:
+        return LATE
+    if push_spike(intake.ring, time_us, row):
+        return ON_TIME
+    intake.state[GAP_US] = max(intake.state[GAP_US], time_us)
+    return LOST
+
+
+@kernel
+def take_sane_row(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> int:
+    """Take a watermark or a spike whose stamp is a time; its kind."""
+    if intake.state[FIRST_US] == NEVER_US:
+        intake.state[FIRST_US] = time_us
+    if unit_id == WATERMARK_ID:
+        intake.state[WATERMARK_US] = max(intake.state[WATERMARK_US], time_us)
+        return WATERMARKS
+    intake.state[NEWEST_US] = max(intake.state[NEWEST_US], time_us)
+    return classify(intake, unit_id, time_us, dedup_us)
+
+
+@kernel
+def ingest_row(
+    intake: Intake,
+    unit_id: int,
+    sequence: int,
+    time_us: int,
+    latest_us: int,
+    dedup_us: int,
+) -> None:
+    """Take one row; ``latest_us`` is the time after which a stamp cannot be ours."""
+    intake.tally[ROWS] += 1
+    sane = time_us != INVALID_US and time_us <= latest_us and unit_id >= WATERMARK_ID
+    found = check_sequence(
+        intake, sequence, time_us if sane else intake.state[NEWEST_US]
+    )
+    kind = MALFORMED
+    if sane:
+        kind = take_sane_row(intake, unit_id, time_us, dedup_us)
+    intake.tally[kind] += 1
+    # A row sent twice was never lost: only one that is new takes its loss back.
+    if found and kind != DUPLICATE and intake.tally[LOST] > 0:
+        intake.tally[LOST] -= 1
+
+
+@kernel
+def ingest(
+    intake: Intake,
+    samples: NDArray[np.int32],
+    times_us: NDArray[np.int64],
+    n: int,
+    latest_us: int,
+    dedup_us: int,
+) -> None:
+    """Take the first ``n`` rows of a pull.
+
+    Parameters
+    ----------
+    intake : Intake
+        Changed in place.
+    samples : (>= n, 2) int32
+        Unit id and sequence.
+    times_us : (>= n,) int64
+        Stamps; ``INVALID_US`` where a stamp was no time.
+    n : int
+    latest_us : int
+        A stamp after this comes from another clock: malformed.
+    dedup_us : int
+        How far back a duplicate is looked for; 0 for not at all.
+    """
+    for i in range(n):
+        ingest_row(
+            intake, samples[i, 0], samples[i, 1], times_us[i], latest_us, dedup_us
+        )
