@@ -1,0 +1,98 @@
+"""From the counts of one window to probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtdecode.bundle import BundleInfo, file_sha256, load_bundle
+from rtdecode.errors import UserError
+
+
+class Decoder:
+    """A loaded bundle that decodes one window at a time.
+
+    Batch 1 is bit for bit repeatable, which a batch of several is not; so live
+    and offline runs that are to be equal both go through here.
+
+    Attributes
+    ----------
+    info : BundleInfo
+    sha256 : str
+        Of the bundle file.
+    """
+
+    def __init__(
+        self, module: torch.nn.Module, info: BundleInfo, sha256: str = ""
+    ) -> None:
+        self.info = info
+        self.sha256 = sha256
+        self._module = module
+        self._input = torch.zeros((1, *info.shape), dtype=torch.float32)
+        self._counts: NDArray[np.float32] = self._input.numpy()[0]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Decoder:
+        """Read and check a bundle.
+
+        Raises
+        ------
+        UserError
+            If the file is missing, no bundle, of another schema or damaged.
+        """
+        module, info = load_bundle(path)
+        return cls(module, info, file_sha256(path))
+
+    def predict(self, counts: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Probabilities (classes,) float32 of counts (bins, units) uint16."""
+        self._counts[:] = counts
+        with torch.inference_mode():
+            return cast(NDArray[np.float32], self._module(self._input).numpy()[0])
+
+    def predict_upto(
+        self, counts: NDArray[np.uint16], n_bins: int
+    ) -> NDArray[np.float32]:
+        """Probabilities (classes,) float32 from the first bins of a window alone.
+
+        Parameters
+        ----------
+        counts : (bins, units) uint16
+            What stands after the first ``n_bins`` bins is not looked at.
+        n_bins : int
+            One of ``info.steps``.
+        """
+        self._counts[:] = counts
+        with torch.inference_mode():
+            output = cast(Any, self._module).upto(self._input, n_bins)
+            return cast(NDArray[np.float32], output.numpy()[0])
+
+    def warm_up(self, n: int = 20) -> None:
+        """Run ``n`` windows of silence, so that no compilation is left for the first real one."""
+        silence = np.zeros(self.info.shape, np.uint16)
+        for _ in range(n):
+            self.predict(silence)
+            for step in self.info.steps:
+                self.predict_upto(silence, step)
+
+    def check_units(self, unit_ids: Sequence[int] | NDArray[np.int64]) -> None:
+        """Refuse a session that lacks units of the bundle.
+
+        Raises
+        ------
+        UserError
+            With how many of the bundle's units are missing.
+        """
+        missing = sorted(set(self.info.unit_ids) - set(np.asarray(unit_ids).tolist()))
+        if missing:
+            raise UserError(
+                f"the bundle expects {len(self.info.unit_ids)} units, found "
+                f"{len(self.info.unit_ids) - len(missing)} of them among the {len(unit_ids)} "
+                f"given (missing: {', '.join(map(str, missing[:5]))}"
+                f"{' ...' if len(missing) > 5 else ''}): train on this session, or fit the "
+                "bundle to it with rtdecode transfer"
+            )
