@@ -82,7 +82,10 @@ class Presentations:
         """The presentations of these rows."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(
-            self, start_us=self.start_us[rows], stop_us=self.stop_us[rows], columns=columns
+            self,
+            start_us=self.start_us[rows],
+            stop_us=self.stop_us[rows],
+            columns=columns,
         )
 
 
@@ -139,7 +142,10 @@ class Session:
         times = np.concatenate(spikes) if spikes else np.empty(0, np.int64)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
         return replace(
-            self, units=self.units.take(rows), spike_times_us=times, spike_offsets=offsets
+            self,
+            units=self.units.take(rows),
+            spike_times_us=times,
+            spike_offsets=offsets,
         )
 
     def in_time_order(self) -> tuple[Int64Array, NDArray[np.int32]]:
@@ -151,8 +157,6 @@ class Session:
         rows : (spikes,) int32
             Row of the unit in ``units``. Equal times stand in order of row.
         """
-        rows = np.repeat(
-            np.arange(len(self.units), dtype=np.int32), np.diff(self.spike_offsets)
-        )
+        rows = np.repeat(np.arange(len(self.units), dtype=np.int32), np.diff(self.spike_offsets))
         order = np.argsort(self.spike_times_us, kind="stable")
         return self.spike_times_us[order], rows[order]
