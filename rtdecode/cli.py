@@ -6,7 +6,11 @@ work. A ``UserError`` becomes one line on standard error and exit code 2.
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,10 +37,145 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, help="Print the version.")
+        bool,
+        typer.Option("--version", callback=_print_version, help="Print the version."),
     ] = False,
 ) -> None:
     """Decode what an animal sees from its spikes, while it sees it."""
+
+
+Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
+FiguresFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the figures as JSON."),
+]
+NoFilter = Annotated[
+    bool, typer.Option("--no-filter", help="Keep units that fail the quality filter.")
+]
+
+
+@app.command()
+def replay(
+    session: Annotated[Path, typer.Argument(help="A recorded session (NWB).")],
+    speed: Annotated[
+        float, typer.Option(min=0.01, help="Session seconds a second.")
+    ] = 1.0,
+    start: Annotated[
+        float | None, typer.Option(help="From this second of the session.")
+    ] = None,
+    stop: Annotated[
+        float | None, typer.Option(help="Up to this second of the session.")
+    ] = None,
+    tables: Annotated[
+        str,
+        typer.Option(
+            help="Stimulus tables to tell, with commas between; all by default."
+        ),
+    ] = "",
+    no_filter: NoFilter = False,
+    wait: Annotated[
+        str,
+        typer.Option(
+            help="Begin with: listeners, decoder (one that is ready), nothing."
+        ),
+    ] = "listeners",
+) -> None:
+    """Play a recorded session as live spike and marker streams on LSL."""
+    from replay.player import ReplaySettings
+    from replay.run import Wait, run_replay
+    from rtdecode.session import QualityFilter
+
+    settings = ReplaySettings(
+        speed=speed,
+        start_us=_microseconds(start),
+        stop_us=_microseconds(stop),
+        tables=tuple(name for name in tables.split(",") if name),
+    )
+    try:
+        begin = Wait(wait)
+    except ValueError:
+        raise UserError(
+            f"--wait is listeners, decoder or nothing; found {wait!r}"
+        ) from None
+    run_replay(session, settings, begin, None if no_filter else QualityFilter())
+
+
+@app.command()
+def decode(
+    bundle: Annotated[
+        Path, typer.Argument(help="A trained decoder, as `rtdecode train` writes.")
+    ],
+    session: Annotated[
+        Path | None,
+        typer.Option(
+            help="Decode this recorded session on the virtual clock; live without."
+        ),
+    ] = None,
+    start: Annotated[
+        float | None, typer.Option(help="With --session: onsets from this second on.")
+    ] = None,
+    stop: Annotated[
+        float | None, typer.Option(help="With --session: onsets before this second.")
+    ] = None,
+    lateness: Annotated[
+        float, typer.Option(help="Milliseconds that a window waits for late spikes.")
+    ] = 50.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop when a replay has ended.")
+    ] = False,
+    windows: Annotated[
+        int, typer.Option(min=0, help="Stop after so many; 0: never.")
+    ] = 0,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Pull through pylsl, not in compiled code.")
+    ] = False,
+    view: Annotated[bool, typer.Option("--view", help="Open the display too.")] = False,
+    posteriors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz", help="Write every window's counts and probabilities."
+        ),
+    ] = None,
+    figures: FiguresFile = None,
+    force: Force = False,
+) -> None:
+    """Decode live LSL streams, or with --session a recorded session."""
+    from rtdecode.run import Files, print_figures, run_live, run_offline
+
+    files = Files(figures, posteriors, force)
+    if session is not None:
+        found = run_offline(
+            bundle, session, files, _microseconds(start), _microseconds(stop)
+        )
+    else:
+        from rtdecode.engine import EngineSettings
+        from rtdecode.live import LiveSettings
+
+        engine = EngineSettings(lateness_us=round(lateness * 1000))
+        settings = LiveSettings(
+            engine=engine, once=once, most_windows=windows, native=not plain
+        )
+        with _display(view):
+            found = run_live(bundle, settings, files)
+    print_figures(found)
+
+
+def _microseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1_000_000)
+
+
+@contextmanager
+def _display(wanted: bool) -> Iterator[None]:
+    """The display in a process of its own, closed with the run."""
+    if not wanted:
+        yield
+        return
+    child = subprocess.Popen([sys.executable, "-m", "rtdecode.cli", "view"])
+    try:
+        yield
+    finally:
+        child.terminate()
+        child.wait()
 
 
 def main() -> None:

@@ -8,3 +8,6 @@ INVALID_US = -(2**63)
 
 NEVER_US = -(2**62)
 """A time before every other."""
+
+FOREVER_US = 2**62
+"""A time after every other."""

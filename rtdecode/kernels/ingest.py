@@ -56,13 +56,17 @@ class Intake(NamedTuple):
     state: NDArray[np.int64]
 
 
-def make_intake(unit_ids: NDArray[np.int64], capacity: int) -> Intake:
-    """An empty intake for these units."""
+def make_intake(unit_ids: NDArray[np.int64], capacity: int, retain_us: int) -> Intake:
+    """An empty intake for these units; see ``make_ring``."""
     keys, rows = make_lookup(unit_ids)
     state = np.full(STATE_SIZE, NEVER_US, np.int64)
     state[NEXT_SEQUENCE] = -1
     return Intake(
-        make_ring(capacity, len(unit_ids)), keys, rows, np.zeros(8, np.int64), state
+        make_ring(capacity, len(unit_ids), retain_us),
+        keys,
+        rows,
+        np.zeros(8, np.int64),
+        state,
     )
 
 
@@ -105,7 +109,7 @@ def classify(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> int:
         return DUPLICATE
     if time_us < intake.state[CLOSED_US]:
         return LATE
-    if push_spike(intake.ring, time_us, row):
+    if push_spike(intake.ring, time_us, row, intake.state[NEWEST_US]):
         return ON_TIME
     intake.state[GAP_US] = max(intake.state[GAP_US], time_us)
     return LOST

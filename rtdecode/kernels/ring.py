@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from rtdecode.kernels.binning import add_spikes, first_at_or_after
 from rtdecode.kernels.jit import kernel
-from rtdecode.microseconds import NEVER_US
+from rtdecode.microseconds import FOREVER_US, NEVER_US
 
 # Places in ``Ring.state``.
-HEAD, NEEDED_FROM = 0, 1
+HEAD, OPEN_FROM_US, RETAIN_US = range(3)
 
 
 class Ring(NamedTuple):
@@ -34,8 +34,9 @@ class Ring(NamedTuple):
         Push number of the spike of each unit that was pushed last, -1 for none.
     newest_us : (units,) int64
         Latest spike time of each unit.
-    state : (2,) int64
-        Spikes ever pushed; time from which spikes are still needed.
+    state : (3,) int64
+        Spikes ever pushed; start of the earliest open window; how long before
+        the newest spike a spike is kept for a marker that is yet to come.
     """
 
     times_us: NDArray[np.int64]
@@ -47,7 +48,7 @@ class Ring(NamedTuple):
     state: NDArray[np.int64]
 
 
-def make_ring(capacity: int, n_units: int) -> Ring:
+def make_ring(capacity: int, n_units: int, retain_us: int) -> Ring:
     """An empty ring for at least ``capacity`` spikes."""
     slots = 1 << max(1, int(capacity - 1).bit_length())
     return Ring(
@@ -57,7 +58,7 @@ def make_ring(capacity: int, n_units: int) -> Ring:
         np.full(slots, -1, np.int64),
         np.full(n_units, -1, np.int64),
         np.full(n_units, NEVER_US, np.int64),
-        np.array([0, NEVER_US], np.int64),
+        np.array([0, FOREVER_US, retain_us], np.int64),
     )
 
 
@@ -85,13 +86,15 @@ def is_duplicate(ring: Ring, time_us: int, row: int, dedup_us: int) -> bool:
 
 
 @kernel
-def push_spike(ring: Ring, time_us: int, row: int) -> bool:
+def push_spike(ring: Ring, time_us: int, row: int, newest_us: int) -> bool:
     """Keep a spike; False where that would overwrite one that is still needed."""
     mask = len(ring.times_us) - 1
     head = ring.state[HEAD]
     slot = head & mask
-    if head > mask and ring.times_us[slot] >= ring.state[NEEDED_FROM]:
-        return False
+    if head > mask:
+        needed_us = min(ring.state[OPEN_FROM_US], newest_us - ring.state[RETAIN_US])
+        if ring.times_us[slot] >= needed_us:
+            return False
     before_us = ring.peak_us[(head - 1) & mask]
     ring.times_us[slot] = time_us
     ring.rows[slot] = row

@@ -1,0 +1,114 @@
+"""A replay as the command line asks for it: wait for listeners, play, say how it went."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import Progress
+
+from replay.player import Player, ReplaySettings
+from rtdecode import streams
+from rtdecode.errors import UserError
+from rtdecode.health import State
+from rtdecode.session import read_session
+from rtdecode.session.quality import QualityFilter
+
+console = Console(stderr=True)
+LINGER_S = 1.0  # what is still in LSL's buffers goes out before the outlets close
+
+
+class Wait(StrEnum):
+    """What a replay waits for before it begins."""
+
+    LISTENERS = "listeners"
+    DECODER = "decoder"
+    NOTHING = "nothing"
+
+
+def run_replay(
+    path: Path, settings: ReplaySettings, wait: Wait, quality: QualityFilter | None
+) -> None:
+    """Play a session; Ctrl-C ends it cleanly.
+
+    Parameters
+    ----------
+    path : Path
+    settings : ReplaySettings
+    wait : Wait
+    quality : QualityFilter or None
+        Which units are sent; None for all.
+
+    Raises
+    ------
+    UserError
+        If the session cannot be read or has nothing to play.
+    """
+    session = read_session(path, quality=quality)
+    player = Player(session, settings)
+    if not player.total_spikes:
+        raise UserError(f"expected spikes in the stretch to replay of {path}, found none")
+    console.print(
+        f"replay of {session.name}: {player.total_spikes:,} spikes of {len(session.units)} units, "
+        f"{len(player.markers)} stimuli, {player.duration_s:.0f} s",
+        highlight=False,
+    )
+    _wait(player, wait)
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task("replaying", total=1.0)
+        _play(player, lambda share: progress.update(bar, completed=share))
+    time.sleep(LINGER_S)
+    console.print(
+        f"sent {player.sent_spikes:,} spikes and {player.sent_markers:,} stimuli", highlight=False
+    )
+
+
+def _play(player: Player, on_share: Callable[[float], None]) -> None:
+    """Play; terminate is told as Ctrl-C is."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    tick = 0
+
+    def on_tick(share: float) -> None:
+        nonlocal tick
+        tick += 1
+        if tick % 100 == 0:  # the bar costs more than a tick's spikes
+            on_share(share)
+
+    try:
+        player.play(on_tick)
+    except KeyboardInterrupt:
+        console.print("stopped before the end")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _wait(player: Player, wait: Wait) -> None:
+    if wait is Wait.NOTHING:
+        return
+    console.print(f"waiting for {'a decoder' if wait is Wait.DECODER else 'listeners'}")
+    if wait is Wait.DECODER:
+        _wait_for_decoder()
+    while not player.has_listeners():
+        time.sleep(0.02)
+
+
+def _wait_for_decoder() -> None:
+    """Until a decoder says on its health stream that it is ready."""
+    found = streams.wait_for(streams.HEALTH, streams.TEXT_FORMAT, lambda waited: True, 0.5)
+    inlet = streams.TextInlet(found)
+    inlet.open()
+    ready = (State.READY.value, State.DECODING.value)
+    while True:
+        for text, _ in inlet.pull(0.05):
+            if any(f'"state":"{state}"' in text for state in ready):
+                inlet.close()
+                return

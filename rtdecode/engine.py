@@ -1,0 +1,245 @@
+"""The engine: spikes and markers in, decisions out; no stream, no clock, no thread.
+
+Live, it is fed by LSL; on the virtual clock, by a recorded session. A window is
+complete when the source's watermark has passed its end. It closes then, or when
+its end and the allowed lateness are over on the clock that the caller passes in.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.kernels import ingest as rows
+from rtdecode.kernels.ring import OPEN_FROM_US, bin_ring_window
+from rtdecode.microseconds import FOREVER_US
+from rtdecode.windows import WindowSpec
+
+CountArray = NDArray[np.uint16]
+ProbabilityArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How the engine treats time.
+
+    Attributes
+    ----------
+    lateness_us : int
+        How long after its end, on the clock, a window waits for a watermark.
+    dedup_us : int
+        How far back a spike's duplicate is looked for; 0 for not at all.
+    ahead_us : int
+        A stamp this far ahead of the clock comes from another clock: malformed.
+    retain_us : int
+        How long spikes are kept for a marker that comes after them.
+    capacity : int
+        Spikes that the ring holds.
+    """
+
+    lateness_us: int = 50_000
+    dedup_us: int = 100_000
+    ahead_us: int = 1_000_000
+    retain_us: int = 1_000_000
+    capacity: int = 1 << 20
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A window that waits for its spikes; in order of its end.
+
+    Attributes
+    ----------
+    end_us, number, start_us, onset_us : int
+        Microseconds of the stream's clock; ``number`` counts windows as they open.
+    label : str
+        The true label where the marker carries one, else empty.
+    session_us : int or None
+        The onset in the session's own time, where a replay tells it.
+    """
+
+    end_us: int
+    number: int
+    start_us: int = field(compare=False)
+    onset_us: int = field(compare=False)
+    label: str = field(compare=False, default="")
+    session_us: int | None = field(compare=False, default=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What the decoder says of one window.
+
+    Attributes
+    ----------
+    window : Window
+    counts : (bins, units) uint16
+        The engine's own buffer: copy it to keep it beyond the next decision.
+    probabilities : (classes,) float32
+    in_window : int
+        Spikes in ``counts``.
+    by_watermark : bool
+        Closed by the source's word; else by the lateness allowance.
+    complete : bool
+        By watermark, and no spike of the window is known to be missing.
+    spikes : (6,) int64
+        Rows since the decision before, by ``rtdecode.kernels.ingest.KINDS``.
+    bin_ns, infer_ns : int
+        What binning and inference took on the caller's tick.
+    """
+
+    window: Window
+    counts: CountArray
+    probabilities: ProbabilityArray
+    in_window: int
+    by_watermark: bool
+    complete: bool
+    spikes: NDArray[np.int64]
+    bin_ns: int
+    infer_ns: int
+
+
+def _no_tick() -> int:
+    return 0
+
+
+class Engine:
+    """Windows over spikes: open at a marker, complete, decide.
+
+    Parameters
+    ----------
+    unit_ids : (units,) int64
+        The columns of the counts.
+    spec : WindowSpec
+    predict : callable
+        (bins, units) uint16 to (classes,) float32.
+    settings : EngineSettings
+    tick : callable, optional
+        A nanosecond counter that times the stages; none by default.
+    """
+
+    def __init__(
+        self,
+        unit_ids: NDArray[np.int64],
+        spec: WindowSpec,
+        predict: Callable[[CountArray], ProbabilityArray],
+        settings: EngineSettings | None = None,
+        tick: Callable[[], int] = _no_tick,
+    ) -> None:
+        self.settings = settings or EngineSettings()
+        self.spec = spec
+        retain_us = self.settings.retain_us + spec.duration_us
+        self.intake = rows.make_intake(unit_ids, self.settings.capacity, retain_us)
+        self._predict = predict
+        self._tick = tick
+        self._counts = np.zeros((spec.n_bins, len(unit_ids)), np.uint16)
+        self._open: list[Window] = []
+        self._opened = 0
+        self._reported = np.zeros(len(rows.KINDS), np.int64)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Rows by kind since the start."""
+        return dict(zip(rows.KINDS, self.intake.tally.tolist(), strict=False))
+
+    @property
+    def watermark_us(self) -> int:
+        """Every spike before this has been sent, says the source."""
+        return int(self.intake.state[rows.WATERMARK_US])
+
+    @property
+    def next_end_us(self) -> int | None:
+        """End of the window that closes next; None where none is open."""
+        return self._open[0].end_us if self._open else None
+
+    def ingest(
+        self, samples: NDArray[np.int32], times_us: NDArray[np.int64], now_us: int
+    ) -> None:
+        """Take rows of the spike stream.
+
+        Parameters
+        ----------
+        samples : (n, 2) int32
+            Unit id (-1 for a watermark) and sequence.
+        times_us : (n,) int64
+        now_us : int
+            The stream's clock.
+        """
+        settings = self.settings
+        latest_us = now_us + settings.ahead_us
+        rows.ingest(
+            self.intake, samples, times_us, len(samples), latest_us, settings.dedup_us
+        )
+
+    def mark(
+        self, onset_us: int, label: str = "", session_us: int | None = None
+    ) -> Window:
+        """Open the window of a stimulus onset."""
+        start_us = onset_us + self.spec.offset_us
+        end_us = start_us + self.spec.duration_us
+        window = Window(end_us, self._opened, start_us, onset_us, label, session_us)
+        self._opened += 1
+        heapq.heappush(self._open, window)
+        self._keep_open_windows()
+        return window
+
+    def step(self, now_us: int) -> Iterator[Decision]:
+        """Decide every window that is complete or has waited long enough.
+
+        Parameters
+        ----------
+        now_us : int
+            The stream's clock.
+        """
+        while self._open:
+            end_us = self._open[0].end_us
+            by_watermark = self.watermark_us >= end_us
+            if not by_watermark and now_us < end_us + self.settings.lateness_us:
+                return
+            yield self._decide(heapq.heappop(self._open), by_watermark)
+
+    def _decide(self, window: Window, by_watermark: bool) -> Decision:
+        started = self._tick()
+        in_window = bin_ring_window(
+            self.intake.ring, window.start_us, self.spec.bin_us, self._counts
+        )
+        binned = self._tick()
+        probabilities = self._predict(self._counts)
+        inferred = self._tick()
+        complete = by_watermark and self._nothing_missing(window)
+        self._close(window)
+        return Decision(
+            window,
+            self._counts,
+            probabilities,
+            in_window,
+            by_watermark,
+            complete,
+            self._rows_since_last(),
+            binned - started,
+            inferred - binned,
+        )
+
+    def _nothing_missing(self, window: Window) -> bool:
+        """Whether we listened from the window's start on and no row was lost since."""
+        first_us, gap_us = self.intake.state[[rows.FIRST_US, rows.GAP_US]]
+        return bool(first_us <= window.start_us and gap_us < window.start_us)
+
+    def _close(self, window: Window) -> None:
+        state = self.intake.state
+        state[rows.CLOSED_US] = max(state[rows.CLOSED_US], window.end_us)
+        self._keep_open_windows()
+
+    def _keep_open_windows(self) -> None:
+        starts = (window.start_us for window in self._open)
+        self.intake.ring.state[OPEN_FROM_US] = min(starts, default=FOREVER_US)
+
+    def _rows_since_last(self) -> NDArray[np.int64]:
+        totals = self.intake.tally[: len(rows.KINDS)]
+        since = totals - self._reported
+        self._reported[:] = totals
+        return since

@@ -1,0 +1,294 @@
+"""The decoder process: inlets, engine, outlets, and the watchdog between them.
+
+The loop that measured best on two cores: a marker fixes a window's end; pump
+spikes until shortly before it; run the model dry a few times, which halves the
+inference to come; pump until the window is complete; bin, predict, push; and
+only then do all the rest.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+import numpy as np
+
+from rtdecode import streams
+from rtdecode.decoder import Decoder
+from rtdecode.engine import Decision, Engine, EngineSettings
+from rtdecode.health import Health, State
+from rtdecode.kernels.ingest import WATERMARK_US, WATERMARKS
+from rtdecode.markers import Kind, read_marker
+from rtdecode.microseconds import FOREVER_US, US_PER_MS
+from rtdecode.outputs import Outputs
+from rtdecode.posteriors import PosteriorLog
+from rtdecode.pump import make_pump
+from rtdecode.realtime import settle
+from rtdecode.virtual import new_engine
+
+IDLE_US = 10 * US_PER_MS  # how long spikes are pumped before markers are looked at
+HOT_US = 1_500  # the model is run dry this long before a window ends
+HOT_RUNS = 3
+HEALTH_US = 500 * US_PER_MS
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """How the decoder process runs.
+
+    Attributes
+    ----------
+    engine : EngineSettings
+    spikes, stimuli : str
+        Names of the streams to decode.
+    stale_us : int
+        Without rows for this long the data are stale.
+    deadline_ms : float
+        Told to the display; what the lab calls in time.
+    once : bool
+        Stop when a replay says that it has ended.
+    most_windows : int
+        Stop after this many; 0 for never.
+    native : bool
+        Pull in compiled code where that can be had.
+    """
+
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    spikes: str = streams.SPIKES
+    stimuli: str = streams.STIMULI
+    stale_us: int = 300 * US_PER_MS
+    deadline_ms: float = 10.0
+    once: bool = False
+    most_windows: int = 0
+    native: bool = True
+
+
+class StreamClock:
+    """The clock that the spikes' stamps keep.
+
+    At speed 1 that is the LSL clock. A replay at another speed has a clock of
+    its own, which is carried on from its last watermark.
+    """
+
+    def __init__(self, engine: Engine, speed: float) -> None:
+        self._engine = engine
+        self._speed = speed
+        self._watermark_us = 0
+        self._seen_us = 0
+
+    def now_us(self) -> int:
+        """Stream time, microseconds."""
+        lsl_us = streams.clock_us()
+        if self._speed == 1.0:
+            return lsl_us
+        watermark_us = self._engine.watermark_us
+        if watermark_us != self._watermark_us:
+            self._watermark_us, self._seen_us = watermark_us, lsl_us
+        if not self._engine.intake.tally[WATERMARKS]:
+            return FOREVER_US // 2  # nothing is ahead of a clock that is not known yet
+        return self._watermark_us + round((lsl_us - self._seen_us) * self._speed)
+
+    def lsl_us(self, stream_us: int) -> int:
+        """When the LSL clock will show what is ``stream_us`` here."""
+        if self._speed == 1.0:
+            return stream_us
+        wait_us = (stream_us - self.now_us()) / self._speed
+        return streams.clock_us() + max(0, round(wait_us))
+
+
+class LiveDecoder:
+    """Decodes the windows of a live spike stream.
+
+    Parameters
+    ----------
+    decoder : Decoder
+    settings : LiveSettings
+    on_state : callable, optional
+        Called with the health whenever its state changes.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        settings: LiveSettings,
+        on_state: Callable[[Health], None] = lambda health: None,
+    ) -> None:
+        self.decoder = decoder
+        self.settings = settings
+        self.health = Health(settings.stale_us)
+        self.engine = new_engine(decoder, settings.engine)
+        self.log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
+        self.keep_log = False
+        self._silence = np.zeros(decoder.info.shape, np.uint16)
+        self._classes = frozenset(decoder.info.classes)
+        self._on_state = on_state
+        self._outputs = Outputs(decoder, settings.deadline_ms)
+        self._said_us = 0
+        self._end_us: int | None = None
+        self._stopping = False
+
+    def run(self) -> None:
+        """Decode until stopped: by a signal, by the replay's end, or after the windows asked for.
+
+        Raises
+        ------
+        UserError
+            If the streams are of the wrong kind or lack the bundle's units.
+        """
+        self._warm_up()
+        with self._stop_on_signals():
+            spikes = self._open_spikes()
+            stimuli = self._open_stimuli()
+            if spikes is None or stimuli is None:
+                return
+            settle()
+            self._pump = make_pump(spikes, self.engine, self.settings.native)
+            self._clock = StreamClock(
+                self.engine, float(spikes.replay().get("speed", "1"))
+            )
+            self._pump.until(
+                FOREVER_US, 0, FOREVER_US
+            )  # compiles, before the first window
+            self._enter(State.READY)
+            while not self._done():
+                self._turn(stimuli)
+            self._enter(State.STOPPED)
+
+    def _warm_up(self) -> None:
+        """Compile every kernel and warm the model, on an engine that is thrown away."""
+        self.decoder.warm_up()
+        scratch = new_engine(self.decoder, EngineSettings(capacity=16))
+        window = scratch.mark(0)
+        samples = np.array([[self.decoder.info.unit_ids[0], 0], [-1, 1]], np.int32)
+        scratch.ingest(
+            samples, np.array([window.start_us, window.end_us]), window.end_us
+        )
+        list(scratch.step(window.end_us))
+
+    def _open_spikes(self) -> streams.SpikeInlet | None:
+        found = self._wait_for(self.settings.spikes, streams.SPIKE_FORMAT)
+        if found is None:
+            return None
+        inlet = streams.SpikeInlet(found)
+        units = inlet.units()
+        if len(units):
+            self.decoder.check_units(units.ids)
+        inlet.open()
+        return inlet
+
+    def _open_stimuli(self) -> streams.TextInlet | None:
+        found = self._wait_for(self.settings.stimuli, streams.TEXT_FORMAT)
+        if found is None:
+            return None
+        inlet = streams.TextInlet(found)
+        inlet.open()
+        return inlet
+
+    def _wait_for(self, name: str, form: streams.Format) -> streams.Found | None:
+        """The stream, or None where we are told to stop first."""
+        while not self._stopping:
+            self._enter(State.WAITING, f"waiting for stream {name}")
+            self._tell_health(streams.clock_us(), None)
+            if (found := streams.find(name, form, timeout_s=0.4)) is not None:
+                return found
+        return None
+
+    def _turn(self, stimuli: streams.TextInlet) -> None:
+        """One round: markers, spikes until the next window or for a while, decisions, health."""
+        self._take_markers(stimuli)
+        end_us = self.engine.next_end_us
+        now_us = streams.clock_us()
+        if end_us is None or self._clock.lsl_us(end_us) > now_us + IDLE_US + HOT_US:
+            self._pump_until(FOREVER_US, now_us + IDLE_US)
+        else:
+            self._await_window(end_us)
+        for decision in self.engine.step(self._clock.now_us()):
+            self._publish(decision)
+        self._look_after()
+
+    def _await_window(self, end_us: int) -> None:
+        """Pump until shortly before the window's end, run the model dry, pump until complete."""
+        due_us = self._clock.lsl_us(end_us)
+        if due_us > streams.clock_us() + HOT_US:
+            self._pump_until(FOREVER_US, due_us - HOT_US)
+            for _ in range(HOT_RUNS):
+                self.decoder.predict(self._silence)
+        lateness_us = self.settings.engine.lateness_us
+        patience_us = min(
+            self._clock.lsl_us(end_us + lateness_us), streams.clock_us() + IDLE_US
+        )
+        self._pump_until(end_us, patience_us)
+
+    def _pump_until(self, watermark_us: int, deadline_us: int) -> None:
+        latest_us = self._clock.now_us() + self.settings.engine.ahead_us
+        self._pump.until(watermark_us, deadline_us, latest_us)
+
+    def _take_markers(self, stimuli: streams.TextInlet) -> None:
+        for text, onset_us in stimuli.pull():
+            marker = read_marker(text, self.decoder.info.label_rule, self._classes)
+            if marker.kind is Kind.END:
+                self._end_us = onset_us
+                continue
+            self.health.markers[marker.kind.value] += 1
+            if marker.kind in (Kind.USED, Kind.UNMAPPED):
+                self.engine.mark(onset_us, marker.label, marker.session_us)
+
+    def _publish(self, decision: Decision) -> None:
+        watermark_us = int(self.engine.intake.state[WATERMARK_US])
+        arrival_us = self._clock.now_us()
+        stages_ms = self._outputs.send(decision, watermark_us, arrival_us)
+        self.health.windows += 1
+        self.health.incomplete += not decision.complete
+        self.health.latency.add(stages_ms)
+        if self.keep_log:
+            self.log.add(decision)
+
+    def _look_after(self) -> None:
+        """What can wait until the window is out: the watchdog and the health message."""
+        now_us = streams.clock_us()
+        changed = self.health.watch(self.engine, now_us)
+        if changed:
+            self._on_state(self.health)
+        if changed or now_us - self._said_us >= HEALTH_US:
+            self._tell_health(now_us, self.engine)
+
+    def _enter(self, state: State, message: str = "") -> None:
+        now_us = streams.clock_us()
+        if self.health.change(state, now_us, message):
+            self._on_state(self.health)
+            self._tell_health(now_us, None if state is State.WAITING else self.engine)
+
+    def _tell_health(self, now_us: int, engine: Engine | None) -> None:
+        stream_us = self._clock.now_us() if engine is not None else now_us
+        self._outputs.tell_health(
+            self.health.message_of(engine, now_us, stream_us), now_us
+        )
+        self._said_us = now_us
+
+    def _done(self) -> bool:
+        most = self.settings.most_windows
+        if self._stopping or (most and self.health.windows >= most):
+            return True
+        if not self.settings.once or self._end_us is None:
+            return False
+        return (
+            self.engine.next_end_us is None and self.engine.watermark_us >= self._end_us
+        )
+
+    @contextmanager
+    def _stop_on_signals(self) -> Iterator[None]:
+        """Ctrl-C and terminate end the loop between two windows, not inside one."""
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._stopping = True
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, stop) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)

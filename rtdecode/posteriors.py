@@ -1,0 +1,120 @@
+"""What was decoded, window by window: the same file live and offline."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.engine import Decision
+from rtdecode.errors import UserError
+
+
+class PosteriorLog:
+    """Collects decisions.
+
+    Parameters
+    ----------
+    classes : sequence of str
+    unit_ids : (units,) int64
+    """
+
+    def __init__(self, classes: Sequence[str], unit_ids: NDArray[np.int64]) -> None:
+        self.classes = list(classes)
+        self.unit_ids = unit_ids
+        self.onset_us: list[int] = []
+        self.label: list[str] = []
+        self.counts: list[NDArray[np.uint16]] = []
+        self.probabilities: list[NDArray[np.float32]] = []
+        self.complete: list[bool] = []
+
+    def __len__(self) -> int:
+        return len(self.onset_us)
+
+    def add(self, decision: Decision) -> None:
+        """Keep a decision; its onset in session time where that is known."""
+        window = decision.window
+        session_us = window.session_us
+        self.onset_us.append(window.onset_us if session_us is None else session_us)
+        self.label.append(window.label)
+        self.counts.append(decision.counts.copy())
+        self.probabilities.append(decision.probabilities.copy())
+        self.complete.append(decision.complete)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """The columns as arrays.
+
+        Returns
+        -------
+        dict
+            ``onset_us`` (windows,) int64, ``counts`` (windows, bins, units)
+            uint16, ``probabilities`` (windows, classes) float32, ``classes``
+            (classes,) str, ``unit_ids`` (units,) int64, ``label`` (windows,)
+            str, ``complete`` (windows,) bool.
+        """
+        return {
+            "onset_us": np.array(self.onset_us, np.int64),
+            "counts": np.array(self.counts, np.uint16),
+            "probabilities": np.array(self.probabilities, np.float32),
+            "classes": np.array(self.classes, np.str_),
+            "unit_ids": np.array(self.unit_ids, np.int64),
+            "label": np.array(self.label, np.str_),
+            "complete": np.array(self.complete, np.bool_),
+        }
+
+    def save(self, path: Path, force: bool = False) -> None:
+        """Write an ``.npz``, whole or not at all.
+
+        Raises
+        ------
+        UserError
+            If the file exists and ``force`` is not given.
+        """
+        check_writable(path, force)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}-", dir=path.parent
+        ) as folder:
+            draft = Path(folder) / "posteriors.npz"
+            np.savez_compressed(draft, **self.arrays())
+            os.replace(draft, path)
+
+    def accuracy(self) -> float | None:
+        """Share of labelled windows whose top class is the label; None without labels."""
+        hits = [
+            self.classes[int(np.argmax(p))] == label
+            for p, label in zip(self.probabilities, self.label, strict=True)
+            if label
+        ]
+        return float(np.mean(hits)) if hits else None
+
+    def chance(self) -> float | None:
+        """Share of the commonest label: what always saying it would reach; None without labels."""
+        labels = [label for label in self.label if label]
+        if not labels:
+            return None
+        return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+
+    def labelled(self) -> int:
+        """How many windows carry a true label."""
+        return sum(bool(label) for label in self.label)
+
+
+def check_writable(path: Path, force: bool) -> None:
+    """Refuse to write over a file, or into a folder that is not there.
+
+    Raises
+    ------
+    UserError
+    """
+    if path.exists() and not force:
+        raise UserError(
+            f"{path} exists: give another name, or --force to write over it"
+        )
+    if not path.parent.is_dir():
+        raise UserError(
+            f"{path.parent} is no folder to write {path.name} into: make it first"
+        )

@@ -1,0 +1,155 @@
+"""A decoding run as the command line asks for it: live, or over a recorded session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from rtdecode.decoder import Decoder
+from rtdecode.health import Health
+from rtdecode.latency import LatencyLog
+from rtdecode.live import LiveDecoder, LiveSettings
+from rtdecode.posteriors import PosteriorLog, check_writable
+from rtdecode.session import read_session
+from rtdecode.session.model import Session
+from rtdecode.session.quality import QualityFilter
+from rtdecode.virtual import decode_task, new_engine, presentations_between
+
+console = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a run's figures and posteriors go; None for nowhere."""
+
+    figures: Path | None = None
+    posteriors: Path | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Refuse files that exist, before any work is done.
+
+        Raises
+        ------
+        UserError
+        """
+        for path in (self.figures, self.posteriors):
+            if path is not None:
+                check_writable(path, self.force)
+
+    def write(self, figures: Mapping[str, object], log: PosteriorLog) -> None:
+        """Write what was asked for."""
+        if self.figures is not None:
+            self.figures.write_text(json.dumps(figures, indent=1) + "\n")
+        if self.posteriors is not None:
+            log.save(self.posteriors, self.force)
+
+
+def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, object]:
+    """Decode live streams until stopped; the figures of the run.
+
+    Raises
+    ------
+    UserError
+        If the bundle or the streams are not what they should be, or a file exists.
+    """
+    files.check()
+    live = LiveDecoder(Decoder.load(bundle), settings, on_state=_tell_state)
+    live.keep_log = files.figures is not None or files.posteriors is not None
+    live.run()
+    figures = _figures(live.log, live.engine.totals, live.health.latency, live.health.windows)
+    figures |= {"windows_incomplete": live.health.incomplete, "markers": live.health.markers}
+    files.write(figures, live.log)
+    return figures
+
+
+def run_offline(
+    bundle: Path,
+    path: Path,
+    files: Files,
+    start_us: int | None = None,
+    stop_us: int | None = None,
+) -> dict[str, object]:
+    """Decode a recorded session on the virtual clock; the figures of the run.
+
+    Raises
+    ------
+    UserError
+        If the bundle or session is not what it should be, or a file exists.
+    """
+    files.check()
+    decoder = Decoder.load(bundle)
+    session = units_of_bundle(decoder, read_session(path, quality=QualityFilter.off()))
+    task = presentations_between(decoder, session, start_us, stop_us)
+    engine = new_engine(decoder)
+    log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
+    latency = LatencyLog()
+    decisions = decode_task(engine, session, task)
+    incomplete = 0
+    for decision in track(decisions, "decoding", len(task), console=console, transient=True):
+        log.add(decision)
+        incomplete += not decision.complete
+        latency.add({"bin": decision.bin_ns / 1e6, "infer": decision.infer_ns / 1e6})
+    figures = _figures(log, engine.totals, latency, len(log))
+    figures["windows_incomplete"] = incomplete
+    files.write(figures, log)
+    return figures
+
+
+def units_of_bundle(decoder: Decoder, session: Session) -> Session:
+    """The session with the bundle's units alone, in the bundle's order.
+
+    Raises
+    ------
+    UserError
+        If the session lacks one of them.
+    """
+    decoder.check_units(session.units.ids)
+    row_of = {int(unit_id): row for row, unit_id in enumerate(session.units.ids)}
+    return session.take_units(np.array([row_of[i] for i in decoder.info.unit_ids], np.int64))
+
+
+def _figures(
+    log: PosteriorLog, totals: Mapping[str, int], latency: LatencyLog, windows: int
+) -> dict[str, object]:
+    return {
+        "windows": windows,
+        "labelled": log.labelled(),
+        "accuracy": log.accuracy(),
+        "chance": log.chance(),
+        "spikes": dict(totals),
+        "latency_ms": latency.summary(),
+    }
+
+
+def _tell_state(health: Health) -> None:
+    message = f": {health.message}" if health.message else ""
+    console.print(f"{health.state.value.lower()}{message}", highlight=False)
+
+
+def print_figures(figures: Mapping[str, object]) -> None:
+    """The figures of a run as a short table on standard output."""
+    table = Table(show_header=False, box=None)
+    for name in ("windows", "windows_incomplete", "labelled", "accuracy", "chance"):
+        table.add_row(name.replace("_", " "), _text(figures.get(name)))
+    for group in ("spikes", "latency_ms"):
+        values = figures[group]
+        assert isinstance(values, dict)
+        for name, value in values.items():
+            table.add_row(f"{group.removesuffix('_ms')} {name}", _text(value))
+    Console().print(table)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{name} {number:.3f}" for name, number in value.items()) + "  ms"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return "none" if value is None else f"{value:,}"

@@ -1,0 +1,118 @@
+"""The engine on the virtual clock: a recorded session decoded as it would be live."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from rtdecode.decoder import Decoder
+from rtdecode.engine import Decision, Engine, EngineSettings
+from rtdecode.kernels.ingest import SEQUENCE_MASK, WATERMARK_ID
+from rtdecode.session.model import Session
+from rtdecode.tasks import Task, apply_rule
+
+
+def decode_session(
+    decoder: Decoder,
+    session: Session,
+    settings: EngineSettings | None = None,
+    start_us: int | None = None,
+    stop_us: int | None = None,
+) -> Iterator[Decision]:
+    """Decode every window of the bundle's task.
+
+    Parameters
+    ----------
+    decoder : Decoder
+    session : Session
+        Must have all of the bundle's units; others are counted unknown.
+    settings : EngineSettings, optional
+    start_us, stop_us : int, optional
+        Onsets to decode, session time: from the first, before the second.
+
+    Raises
+    ------
+    UserError
+        If the session lacks the bundle's units or its stimulus.
+    """
+    decoder.check_units(session.units.ids)
+    task = presentations_between(decoder, session, start_us, stop_us)
+    return decode_task(new_engine(decoder, settings), session, task)
+
+
+def presentations_between(
+    decoder: Decoder, session: Session, start_us: int | None, stop_us: int | None
+) -> Task:
+    """The bundle's presentations with onsets in ``[start_us, stop_us)``."""
+    task = apply_rule(session, decoder.info.label_rule)
+    keep = np.ones(len(task), np.bool_)
+    if start_us is not None:
+        keep &= task.onsets_us >= start_us
+    if stop_us is not None:
+        keep &= task.onsets_us < stop_us
+    task = task.take(keep)
+    # A label that is none of the classes is decoded, not scored, as live.
+    known = np.isin(task.labels, decoder.info.classes)
+    return replace(task, labels=np.where(known, task.labels, ""))
+
+
+def new_engine(decoder: Decoder, settings: EngineSettings | None = None) -> Engine:
+    """An engine for a bundle, its stages timed."""
+    unit_ids = np.array(decoder.info.unit_ids, np.int64)
+    return Engine(
+        unit_ids,
+        decoder.info.window,
+        decoder.predict,
+        settings,
+        tick=time.perf_counter_ns,
+    )
+
+
+def decode_task(engine: Engine, session: Session, task: Task) -> Iterator[Decision]:
+    """Feed a session's spikes, window by window, each closed by a watermark at its end.
+
+    Parameters
+    ----------
+    engine : Engine
+    session : Session
+    task : Task
+        Its labels must be among the decoder's classes or they go unscored.
+    """
+    if not len(task):
+        return
+    source = _Source(engine, session, int(task.onsets_us[0]) + engine.spec.offset_us)
+    for onset_us, label in zip(
+        task.onsets_us.tolist(), task.labels.tolist(), strict=True
+    ):
+        window = engine.mark(onset_us, label, session_us=onset_us)
+        source.send_until(window.end_us)
+        yield from engine.step(window.end_us)
+
+
+class _Source:
+    """A session's spikes as rows of the wire, each stretch closed by a watermark."""
+
+    def __init__(self, engine: Engine, session: Session, start_us: int) -> None:
+        self._engine = engine
+        self._times_us, self._rows = session.in_time_order()
+        self._ids = session.units.ids.astype(np.int32)
+        self._sent = int(np.searchsorted(self._times_us, start_us))
+        self._sequence = 0
+        self.send_until(start_us)
+
+    def send_until(self, watermark_us: int) -> None:
+        """Every spike before this time that was not sent yet, then the watermark."""
+        upto = max(self._sent, int(np.searchsorted(self._times_us, watermark_us)))
+        rows = slice(self._sent, upto)
+        n = upto - self._sent
+        samples = np.empty((n + 1, 2), np.int32)
+        samples[:n, 0] = self._ids[self._rows[rows]]
+        samples[n, 0] = WATERMARK_ID
+        samples[:, 1] = (self._sequence + np.arange(n + 1)) & SEQUENCE_MASK
+        times_us = np.append(self._times_us[rows], watermark_us)
+        self._engine.ingest(samples, times_us, watermark_us)
+        self._sent = upto
+        self._sequence += n + 1
