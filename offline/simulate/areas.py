@@ -1,0 +1,82 @@
+"""The law of each area: how many units, how fast, how late, how large their receptive fields.
+
+Sources
+-------
+Unit counts after the quality filter, and how often an area is missing: means
+over the 32 ``brain_observatory_1.1`` sessions of Allen's Visual Coding -
+Neuropixels. Latencies and decay times: the same data (Siegle et al. 2021,
+"Survey of spiking in the mouse visual system reveals functional hierarchy"),
+first spike after a flash; the response sets in before the first spike, by how
+much follows from the unit's rate. Rates: log-normal with modes near 3 Hz
+(cortex), 8 Hz (thalamus) and 5 Hz (hippocampus). Receptive fields grow from
+LGd over VISp to the higher areas (Siegle et al. 2021, figure 3; Glickfeld and
+Olsen 2017, "Higher-order areas of the mouse visual cortex").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Area:
+    """What is true of all units of an area.
+
+    Attributes
+    ----------
+    units : float
+        Mean number after the quality filter, in sessions that have the area.
+    presence : float
+        Share of the sessions that have it.
+    probes : str
+        Letters of the probes that pass through it.
+    rate_hz : float
+        Median rate during scenes.
+    onset_ms : float
+        Median onset of the response after the stimulus; 0 where the area does not see.
+    decay_ms : float
+        Mean time constant of the fall from the transient to the sustained response.
+    responsive : float
+        Share of its units that respond to pictures.
+    field_scale : float
+        Size of receptive fields, VISp = 1.
+    private : float
+        Weight of tuning that no receptive field explains, VISp = 1.
+    """
+
+    units: float
+    presence: float
+    probes: str
+    rate_hz: float
+    onset_ms: float = 0.0
+    decay_ms: float = 41.5
+    responsive: float = 0.0
+    field_scale: float = 1.0
+    private: float = 1.0
+
+
+AREAS: Mapping[str, Area] = {
+    "VISp": Area(63, 0.97, "C", 5.4, 50.0, 41.5, 0.85, 1.00, 1.0),
+    "VISl": Area(39, 0.75, "D", 5.4, 53.0, 41.6, 0.80, 1.25, 1.2),
+    "VISal": Area(67, 0.80, "E", 5.4, 54.5, 42.1, 0.80, 1.35, 1.1),
+    "VISrl": Area(50, 0.80, "F", 5.4, 56.5, 46.6, 0.70, 1.35, 1.2),
+    "VISam": Area(58, 0.85, "A", 5.4, 61.0, 48.7, 0.75, 1.60, 1.1),
+    "VISpm": Area(44, 0.63, "B", 5.4, 62.0, 49.4, 0.75, 1.60, 1.1),
+    "LGd": Area(55, 0.60, "CD", 9.0, 48.0, 36.0, 0.90, 0.80, 1.2),
+    "LP": Area(76, 0.80, "ABE", 7.0, 57.0, 42.7, 0.60, 1.80, 1.4),
+    "LGv": Area(16, 0.35, "CD", 7.0, 52.0, 40.0, 0.50, 1.50, 1.4),
+    "PO": Area(22, 0.40, "AB", 6.0),
+    "APN": Area(45, 0.60, "BF", 7.0),
+    "CA1": Area(97, 0.97, "ABCDEF", 4.5),
+    "CA3": Area(38, 0.80, "ACEF", 4.5),
+    "DG": Area(38, 0.85, "ABCEF", 4.0),
+    "SUB": Area(41, 0.45, "BD", 5.0),
+}
+
+# From the cortex down, as a probe meets them.
+DEPTH_ORDER = (
+    ("VISp", "VISl", "VISal", "VISrl", "VISam", "VISpm"),
+    ("SUB", "CA1", "DG", "CA3"),
+    ("LP", "LGd", "LGv", "PO", "APN"),
+)

@@ -1,0 +1,120 @@
+"""What moves all units at once: running, arousal, shared gain, slow drift.
+
+Laws
+----
+- Running: bouts of exponential length, speeds about 25 cm/s, the share of time
+  spent running another in each mouse (Niell and Stryker 2010: running raises
+  the gain of visual responses).
+- Shared gain: an Ornstein-Uhlenbeck process of 0.3 s on top of arousal of
+  60 s; units follow it with different weights (Goris, Movshon and Simoncelli
+  2014, "Partitioning neuronal variability"; Ecker et al. 2014).
+- Further shared fluctuations of 1 s with weights of either sign.
+- Drift: each unit's log rate wanders over tens of minutes, in part together
+  with others (electrode drift, satiety, arousal), so that blocks that lie
+  apart in time differ even while the screen is grey.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+STEP_S = 0.05
+DRIFT_STEP_S = 10.0
+GAIN_TAU_S, AROUSAL_TAU_S, SHARED_TAU_S = 0.3, 60.0, 1.0
+SHARED_FACTORS = 4
+DRIFT_FACTORS = 4
+DRIFT_TAU_S = 1200.0
+GAIN_SD, AROUSAL_SD, SHARED_SD = 0.30, 0.15, 0.12
+RUNNING_GAIN = 0.20
+DRIFT_SHARED_SD, DRIFT_PRIVATE_SD = 0.12, 0.22
+RUN_SPEED_CM_S = 25.0
+
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class BrainState:
+    """Fluctuations of one recording.
+
+    Attributes
+    ----------
+    factors : (factors, steps) float32
+        Shared log-gain factors, a step each STEP_S seconds.
+    weights : (units, factors) float32
+        How each unit follows them.
+    drift : (units, drift steps) float32
+        Slow change of each unit's log rate, a step each DRIFT_STEP_S seconds.
+    speed_cm_s : (steps,) float64
+        Running speed.
+    """
+
+    factors: Float32Array
+    weights: Float32Array
+    drift: Float32Array
+    speed_cm_s: FloatArray
+
+
+def draw_state(units: int, end_s: float, rng: np.random.Generator) -> BrainState:
+    """Draw the fluctuations of one recording of ``end_s`` seconds."""
+    steps = int(np.ceil(end_s / STEP_S)) + 2
+    speed = _running(steps, rng)
+    moving = np.minimum(speed / RUN_SPEED_CM_S, 1.5)
+    gain = GAIN_SD * wander(1, steps, STEP_S, GAIN_TAU_S, rng)
+    arousal = AROUSAL_SD * wander(1, steps, STEP_S, AROUSAL_TAU_S, rng)
+    shared = SHARED_SD * wander(SHARED_FACTORS, steps, STEP_S, SHARED_TAU_S, rng)
+    factors = np.concatenate([gain, arousal, shared, RUNNING_GAIN * moving[None, :]])
+    weights = np.concatenate(
+        [
+            np.maximum(1.0 + 0.4 * rng.standard_normal((units, 2)), 0.0),
+            rng.standard_normal((units, SHARED_FACTORS)),
+            1.0 + 0.8 * rng.standard_normal((units, 1)),
+        ],
+        axis=1,
+    )
+    return BrainState(
+        factors.astype(np.float32),
+        weights.astype(np.float32),
+        _drift(units, end_s, rng),
+        speed,
+    )
+
+
+def wander(
+    count: int, steps: int, step_s: float, tau_s: float, rng: np.random.Generator
+) -> FloatArray:
+    """Ornstein-Uhlenbeck processes of unit variance, (count, steps)."""
+    keep = np.exp(-step_s / tau_s)
+    noise = rng.standard_normal((count, steps)) * np.sqrt(1 - keep**2)
+    noise[:, 0] /= np.sqrt(1 - keep**2)
+    path: FloatArray = lfilter([1.0], [1.0, -keep], noise, axis=1)
+    return path
+
+
+def _drift(units: int, end_s: float, rng: np.random.Generator) -> Float32Array:
+    steps = int(np.ceil(end_s / DRIFT_STEP_S)) + 2
+    common = wander(DRIFT_FACTORS, steps, DRIFT_STEP_S, DRIFT_TAU_S, rng)
+    private = wander(units, steps, DRIFT_STEP_S, DRIFT_TAU_S, rng)
+    follow = DRIFT_SHARED_SD * rng.standard_normal((units, DRIFT_FACTORS))
+    return (follow @ common + DRIFT_PRIVATE_SD * private).astype(np.float32)
+
+
+def _running(steps: int, rng: np.random.Generator) -> FloatArray:
+    share = rng.beta(1.2, 2.0)
+    mean_run_s = 12.0
+    mean_rest_s = mean_run_s * (1 - share) / max(share, 0.02)
+    bouts = int(steps * STEP_S / (mean_run_s + mean_rest_s) * 2) + 20
+    lengths = np.empty(2 * bouts)
+    lengths[0::2] = rng.exponential(mean_rest_s, bouts)
+    lengths[1::2] = rng.exponential(mean_run_s, bouts)
+    speeds = np.zeros(2 * bouts)
+    speeds[1::2] = np.maximum(RUN_SPEED_CM_S * (1 + 0.4 * rng.standard_normal(bouts)), 2.0)
+    edges = np.cumsum(lengths) / STEP_S
+    target = speeds[np.minimum(np.searchsorted(edges, np.arange(steps)), 2 * bouts - 1)]
+    keep = np.exp(-STEP_S / 0.5)
+    smooth: FloatArray = lfilter([1 - keep], [1.0, -keep], target)
+    return smooth

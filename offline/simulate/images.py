@@ -1,0 +1,155 @@
+"""The pictures: dead leaves in place of natural scenes, gratings, gabors, flashes, films.
+
+Luminance is contrast about the grey of the screen: 0 is grey, -1 black, +1
+white. A picture is ``(SCREEN_ROWS, SCREEN_COLUMNS)``, one pixel a degree of
+visual angle, seen flat (the spherical warp of the real screen is left out).
+
+Natural scenes are dead leaves: opaque discs laid over one another, radii by a
+power law ``p(r) ~ r**-3`` between two limits, which gives occlusion, edges and
+the ``1/f`` amplitude spectrum of natural images (Ruderman 1997, "Origins of
+scaling in natural images"; Lee, Mumford and Huang 2001, "Occlusion models for
+natural images"). Each leaf carries a faint texture of its own, an oriented
+grating or none, and each picture its own mixture of leaf sizes, contrast and
+dominant orientation, so that pictures differ as a bear differs from a wood.
+The pictures do not depend on the mouse: every animal sees the same set.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+SCREEN_ROWS = 90
+SCREEN_COLUMNS = 120
+N_SCENES = 118
+SCENES_SEED = 118
+
+Float32Array = NDArray[np.float32]
+
+
+def screen_axes() -> tuple[Float32Array, Float32Array]:
+    """Degrees right and up of the screen's centre, each (rows, columns) float32."""
+    columns = np.arange(SCREEN_COLUMNS, dtype=np.float32) - (SCREEN_COLUMNS - 1) / 2
+    rows = (SCREEN_ROWS - 1) / 2 - np.arange(SCREEN_ROWS, dtype=np.float32)
+    right, up = np.meshgrid(columns, rows)
+    return right.astype(np.float32), up.astype(np.float32)
+
+
+def grating(orientation_deg: float, frequency_cpd: float, phase: float) -> Float32Array:
+    """A full-field sine grating of contrast 0.8; ``phase`` in cycles."""
+    right, up = screen_axes()
+    angle = np.deg2rad(orientation_deg)
+    across = right * np.cos(angle) + up * np.sin(angle)
+    wave = np.cos(2 * np.pi * (frequency_cpd * across + phase))
+    return (0.8 * wave).astype(np.float32)
+
+
+def gabor_patch(x_deg: float, y_deg: float, orientation_deg: float) -> Float32Array:
+    """A 20 degree gabor patch of 0.08 cycles per degree, contrast 0.8."""
+    right, up = screen_axes()
+    distance2 = (right - x_deg) ** 2 + (up - y_deg) ** 2
+    patch: Float32Array = grating(orientation_deg, 0.08, 0.25) * np.exp(-distance2 / (2 * 6.0**2))
+    return patch.astype(np.float32)
+
+
+def flash(color: float) -> Float32Array:
+    """The whole screen black (-1) or white (+1)."""
+    return np.full((SCREEN_ROWS, SCREEN_COLUMNS), color, np.float32)
+
+
+@cache
+def natural_scenes() -> Float32Array:
+    """The 118 pictures that every mouse sees, (118, rows, columns) float32."""
+    children = np.random.SeedSequence(SCENES_SEED).spawn(N_SCENES)
+    return np.stack([dead_leaves(np.random.default_rng(child)) for child in children])
+
+
+def film(frames: int, seed: int) -> Float32Array:
+    """A film: a window that wanders over one large picture, (frames, rows, columns) float32."""
+    rng = np.random.default_rng(seed)
+    margin = 60
+    canvas = dead_leaves(rng, SCREEN_ROWS + 2 * margin, SCREEN_COLUMNS + 2 * margin)
+    steps = gaussian_filter(rng.standard_normal((frames, 2)), (30.0, 0.0), mode="wrap")
+    path = np.cumsum(steps - steps.mean(0), axis=0)
+    path *= (margin - 1) / np.abs(path).max()
+    corners = np.rint(path + margin).astype(int)
+    return np.stack(
+        [canvas[r : r + SCREEN_ROWS, c : c + SCREEN_COLUMNS] for r, c in corners]
+    ).astype(np.float32)
+
+
+def dead_leaves(
+    rng: np.random.Generator, rows: int = SCREEN_ROWS, columns: int = SCREEN_COLUMNS
+) -> Float32Array:
+    """One picture of overlapping textured discs, (rows, columns) float32 in -1..1."""
+    smallest, largest = rng.uniform(1.5, 4.0), rng.uniform(15.0, 50.0)
+    dominant, spread = rng.uniform(0, np.pi), rng.uniform(0.2, 1.2)
+    picture = np.full((rows, columns), np.nan, np.float32)
+    bare = rows * columns
+    # From the front to the back: a pixel keeps the first leaf that covers it.
+    while bare:
+        radius = _leaf_radius(rng, smallest, largest)
+        row, column = _leaf_centre(rng, picture, bare, radius)
+        angle = dominant + spread * rng.standard_normal()
+        bare -= _lay_leaf(picture, row, column, radius, _leaf_texture(rng, angle))
+    up, right = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    shaded = picture + _shading(rng, right, up)
+    soft = gaussian_filter(shaded, 0.5)
+    soft = (soft - soft.mean()) / soft.std()
+    contrast, brightness = rng.uniform(0.25, 0.5), 0.15 * rng.standard_normal()
+    return np.clip(contrast * soft + brightness, -1, 1).astype(np.float32)
+
+
+def _leaf_radius(rng: np.random.Generator, smallest: float, largest: float) -> float:
+    # Inverse of the cumulative distribution of p(r) ~ r**-3.
+    low, high = smallest**-2.0, largest**-2.0
+    return float((low - rng.random() * (low - high)) ** -0.5)
+
+
+def _leaf_centre(
+    rng: np.random.Generator, picture: Float32Array, bare: int, radius: float
+) -> tuple[float, float]:
+    # Leaves fall anywhere; the last holes are aimed at, or filling would not end.
+    rows, columns = picture.shape
+    if bare < 0.1 * picture.size:
+        holes = np.flatnonzero(np.isnan(picture))
+        row, column = divmod(int(holes[rng.integers(len(holes))]), columns)
+        return float(row), float(column)
+    return rng.uniform(-radius, rows + radius), rng.uniform(-radius, columns + radius)
+
+
+def _leaf_texture(rng: np.random.Generator, angle: float) -> tuple[float, float, float, float]:
+    # Shade, and a faint grating on it: strength, radians a pixel along both axes.
+    frequency = 2 * np.pi * 2.0 ** rng.uniform(np.log2(0.02), np.log2(0.3))
+    strength = 0.6 * rng.random() ** 2
+    along = frequency * np.cos(angle), frequency * np.sin(angle)
+    return rng.standard_normal(), strength, *along
+
+
+def _lay_leaf(
+    picture: Float32Array,
+    row: float,
+    column: float,
+    radius: float,
+    texture: tuple[float, float, float, float],
+) -> int:
+    """Fill what is bare under the leaf; returns how many pixels that were."""
+    top, left = max(int(row - radius), 0), max(int(column - radius), 0)
+    part = picture[top : int(row + radius) + 2, left : int(column + radius) + 2]
+    up, right = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+    new = ((right - column) ** 2 + (up - row) ** 2 <= max(radius, 0.75) ** 2) & np.isnan(part)
+    shade, strength, rightward, upward = texture
+    wave = np.cos(rightward * (right - column) + upward * (up - row))
+    part[new] = (shade + strength * wave)[new]
+    return int(new.sum())
+
+
+def _shading(rng: np.random.Generator, right: Float32Array, up: Float32Array) -> Float32Array:
+    # Light from one side: the lowest frequencies, which leaves of bounded size lack.
+    slope_right, slope_up = 0.8 * rng.standard_normal(2)
+    return (slope_right * (right / right.max() - 0.5) + slope_up * (up / up.max() - 0.5)).astype(
+        np.float32
+    )
