@@ -130,34 +130,20 @@ def _stretch(
     session: Session, times_us: NDArray[np.int64], settings: ReplaySettings
 ) -> tuple[int, int]:
     """First and last microsecond to play: asked for, or all spikes and presentations."""
-    stops = [
-        int(table.stop_us[-1]) for table in session.presentations.values() if len(table)
-    ]
-    starts = [
-        int(table.start_us[0]) for table in session.presentations.values() if len(table)
-    ]
+    stops = [int(table.stop_us[-1]) for table in session.presentations.values() if len(table)]
+    starts = [int(table.start_us[0]) for table in session.presentations.values() if len(table)]
     if len(times_us):
         starts.append(int(times_us[0]))
         stops.append(int(times_us[-1]) + 1)
-    start_us = (
-        min(starts, default=0) if settings.start_us is None else settings.start_us
-    )
-    stop_us = (
-        max(stops, default=0) + TAIL_US
-        if settings.stop_us is None
-        else settings.stop_us
-    )
+    start_us = min(starts, default=0) if settings.start_us is None else settings.start_us
+    stop_us = max(stops, default=0) + TAIL_US if settings.stop_us is None else settings.stop_us
     return start_us, stop_us
 
 
-def _markers(
-    session: Session, tables: Sequence[str], start_us: int, stop_us: int
-) -> list[Marker]:
+def _markers(session: Session, tables: Sequence[str], start_us: int, stop_us: int) -> list[Marker]:
     names = tables or [name for name in session.presentations if name != "spontaneous"]
     markers = [
-        marker
-        for name in names
-        for marker in _table_markers(session.presentations[name], name)
+        marker for name in names for marker in _table_markers(session.presentations[name], name)
     ]
     within = [marker for marker in markers if start_us <= marker.onset_us < stop_us]
     return sorted(within, key=lambda marker: marker.onset_us)
@@ -168,9 +154,7 @@ def _table_markers(table: Presentations, name: str) -> list[Marker]:
     return [
         Marker(
             onset_us,
-            encode_presentation(
-                name, {key: columns[key][i] for key in columns}, onset_us
-            ),
+            encode_presentation(name, {key: columns[key][i] for key in columns}, onset_us),
         )
         for i, onset_us in enumerate(table.start_us.tolist())
     ]

@@ -103,7 +103,9 @@ def _wait(player: Player, wait: Wait) -> None:
 
 def _wait_for_decoder() -> None:
     """Until a decoder says on its health stream that it is ready."""
-    found = streams.wait_for(streams.HEALTH, streams.TEXT_FORMAT, lambda waited: True, 0.5)
+    lookout = streams.Lookout(streams.HEALTH, streams.TEXT_FORMAT)
+    while (found := lookout.wait(1.0)) is None:
+        pass
     inlet = streams.TextInlet(found)
     inlet.open()
     ready = (State.READY.value, State.DECODING.value)

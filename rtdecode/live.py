@@ -22,7 +22,7 @@ from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.health import Health, State
 from rtdecode.kernels.ingest import WATERMARK_US, WATERMARKS
 from rtdecode.markers import Kind, read_marker
-from rtdecode.microseconds import FOREVER_US, US_PER_MS
+from rtdecode.microseconds import FOREVER_US, US_PER_MS, US_PER_S
 from rtdecode.outputs import Outputs
 from rtdecode.posteriors import PosteriorLog
 from rtdecode.pump import make_pump
@@ -146,12 +146,8 @@ class LiveDecoder:
                 return
             settle()
             self._pump = make_pump(spikes, self.engine, self.settings.native)
-            self._clock = StreamClock(
-                self.engine, float(spikes.replay().get("speed", "1"))
-            )
-            self._pump.until(
-                FOREVER_US, 0, FOREVER_US
-            )  # compiles, before the first window
+            self._clock = StreamClock(self.engine, float(spikes.replay().get("speed", "1")))
+            self._pump.until(FOREVER_US, 0, FOREVER_US)  # compiles, before the first window
             self._enter(State.READY)
             while not self._done():
                 self._turn(stimuli)
@@ -163,9 +159,7 @@ class LiveDecoder:
         scratch = new_engine(self.decoder, EngineSettings(capacity=16))
         window = scratch.mark(0)
         samples = np.array([[self.decoder.info.unit_ids[0], 0], [-1, 1]], np.int32)
-        scratch.ingest(
-            samples, np.array([window.start_us, window.end_us]), window.end_us
-        )
+        scratch.ingest(samples, np.array([window.start_us, window.end_us]), window.end_us)
         list(scratch.step(window.end_us))
 
     def _open_spikes(self) -> streams.SpikeInlet | None:
@@ -189,11 +183,12 @@ class LiveDecoder:
 
     def _wait_for(self, name: str, form: streams.Format) -> streams.Found | None:
         """The stream, or None where we are told to stop first."""
+        lookout = streams.Lookout(name, form)
+        self._enter(State.WAITING, f"waiting for stream {name}")
         while not self._stopping:
-            self._enter(State.WAITING, f"waiting for stream {name}")
-            self._tell_health(streams.clock_us(), None)
-            if (found := streams.find(name, form, timeout_s=0.4)) is not None:
+            if (found := lookout.wait(HEALTH_US / US_PER_S)) is not None:
                 return found
+            self._tell_health(streams.clock_us(), None)
         return None
 
     def _turn(self, stimuli: streams.TextInlet) -> None:
@@ -217,9 +212,7 @@ class LiveDecoder:
             for _ in range(HOT_RUNS):
                 self.decoder.predict(self._silence)
         lateness_us = self.settings.engine.lateness_us
-        patience_us = min(
-            self._clock.lsl_us(end_us + lateness_us), streams.clock_us() + IDLE_US
-        )
+        patience_us = min(self._clock.lsl_us(end_us + lateness_us), streams.clock_us() + IDLE_US)
         self._pump_until(end_us, patience_us)
 
     def _pump_until(self, watermark_us: int, deadline_us: int) -> None:
@@ -263,9 +256,7 @@ class LiveDecoder:
 
     def _tell_health(self, now_us: int, engine: Engine | None) -> None:
         stream_us = self._clock.now_us() if engine is not None else now_us
-        self._outputs.tell_health(
-            self.health.message_of(engine, now_us, stream_us), now_us
-        )
+        self._outputs.tell_health(self.health.message_of(engine, now_us, stream_us), now_us)
         self._said_us = now_us
 
     def _done(self) -> bool:
@@ -274,9 +265,7 @@ class LiveDecoder:
             return True
         if not self.settings.once or self._end_us is None:
             return False
-        return (
-            self.engine.next_end_us is None and self.engine.watermark_us >= self._end_us
-        )
+        return self.engine.next_end_us is None and self.engine.watermark_us >= self._end_us
 
     @contextmanager
     def _stop_on_signals(self) -> Iterator[None]:

@@ -31,6 +31,7 @@ from rtdecode.streams.wire import (
     WATERMARK,
     Format,
     Found,
+    Lookout,
     clock_us,
     find,
     library,
@@ -38,7 +39,6 @@ from rtdecode.streams.wire import (
     microseconds,
     seconds,
     streams_on_network,
-    wait_for,
 )
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "WATERMARK",
     "Format",
     "Found",
+    "Lookout",
     "PosteriorInlet",
     "PosteriorOutlet",
     "SpikeInlet",
@@ -69,5 +70,4 @@ __all__ = [
     "new_source_id",
     "seconds",
     "streams_on_network",
-    "wait_for",
 ]

@@ -89,9 +89,7 @@ class SpikeInlet(_Inlet):
         """Address of liblsl's inlet, for compiled code; valid while this object lives."""
         return int(self._inlet.obj.value)
 
-    def pull(
-        self, timeout_s: float = 0.0
-    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    def pull(self, timeout_s: float = 0.0) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Wait for the first row, then take all that are there.
 
         Returns
@@ -148,10 +146,7 @@ class TextInlet(_Inlet):
         if samples is None:
             return []
         texts = (bytes(sample[0]).decode("utf-8", "replace") for sample in samples)
-        return [
-            (text, microseconds(stamp))
-            for text, stamp in zip(texts, stamps, strict=True)
-        ]
+        return [(text, microseconds(stamp)) for text, stamp in zip(texts, stamps, strict=True)]
 
 
 class PosteriorInlet(_Inlet):
@@ -160,9 +155,7 @@ class PosteriorInlet(_Inlet):
     def __init__(self, stream: Found) -> None:
         super().__init__(stream, TEXT_BUFFER_HUNDREDS)
 
-    def pull(
-        self, timeout_s: float = 0.0
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def pull(self, timeout_s: float = 0.0) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """All posteriors that are there: (n, classes) float32 and (n,) seconds."""
         samples, stamps = self._inlet.pull_chunk(timeout_s, 1024, as_numpy=True)
         return np.asarray(samples, np.float32), np.asarray(stamps, np.float64)

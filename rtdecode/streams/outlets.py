@@ -127,9 +127,7 @@ class PosteriorOutlet:
         name: str = POSTERIOR,
         source_id: str = "",
     ) -> None:
-        info = _info(
-            name, POSTERIOR_FORMAT, len(classes), source_id or new_source_id(name)
-        )
+        info = _info(name, POSTERIOR_FORMAT, len(classes), source_id or new_source_id(name))
         channels = info.desc().append_child("channels")
         for label in classes:
             _describe(

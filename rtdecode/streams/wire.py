@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 
 import pylsl
@@ -25,6 +25,9 @@ SEQUENCE_WRAP = 1 << 31
 # On an irregular stream liblsl counts its buffers in hundreds of samples. The
 # default of 360 keeps 36,000 spikes and drops the oldest in silence.
 SPIKE_BUFFER_HUNDREDS = 10_000
+
+
+LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -122,30 +125,55 @@ def streams_on_network(wait_s: float = 1.0) -> list[Found]:
     return sorted(streams, key=lambda stream: (stream.name, stream.created_at))
 
 
-def find(name: str, form: Format, timeout_s: float) -> Found | None:
-    """The stream of this name, or None where none answers in time.
+class Lookout:
+    """Watches the network for one stream, in liblsl's own thread.
 
-    Raises
-    ------
-    UserError
-        If the stream is of another type or shape, or several sources bear the name.
+    A look of less than half a second of ``resolve_bypred`` never asks the known
+    peers, who come after the multicast: where multicast is off it finds nothing.
+
+    Parameters
+    ----------
+    name : str
+    form : Format
     """
-    predicate = f"name={_quoted(name)}"
-    infos = pylsl.resolve_bypred(predicate, minimum=1, timeout=timeout_s)
-    streams = {stream.source_id: stream for stream in map(_found, infos)}
-    if not streams:
-        return None
-    if len(streams) > 1:
-        seen = "; ".join(
-            f"{s} with source id {s.source_id!r}" for s in streams.values()
-        )
-        raise UserError(
-            f"expected one stream named {name!r}, found {len(streams)}: {seen}; "
-            "stop one of them, or give each its own name"
-        )
-    (stream,) = streams.values()
-    _check_format(stream, form)
-    return stream
+
+    def __init__(self, name: str, form: Format) -> None:
+        self._name = name
+        self._form = form
+        self._resolver = pylsl.ContinuousResolver(pred=f"name={_quoted(name)}")
+
+    def found(self) -> Found | None:
+        """The stream if it is there by now.
+
+        Raises
+        ------
+        UserError
+            If it is of another type or shape, or several sources bear the name.
+        """
+        streams = {stream.source_id: stream for stream in map(_found, self._resolver.results())}
+        if not streams:
+            return None
+        if len(streams) > 1:
+            seen = "; ".join(f"{s} with source id {s.source_id!r}" for s in streams.values())
+            raise UserError(
+                f"expected one stream named {self._name!r}, found {len(streams)}: {seen}; "
+                "stop one of them, or give each its own name"
+            )
+        (stream,) = streams.values()
+        _check_format(stream, self._form)
+        return stream
+
+    def wait(self, timeout_s: float) -> Found | None:
+        """The stream as soon as it is there, or None when the time is up."""
+        until = time.monotonic() + timeout_s
+        while (stream := self.found()) is None and time.monotonic() < until:
+            time.sleep(LOOK_S)
+        return stream
+
+
+def find(name: str, form: Format, timeout_s: float) -> Found | None:
+    """The stream of this name, or None where none answers in time; see ``Lookout``."""
+    return Lookout(name, form).wait(timeout_s)
 
 
 def _quoted(text: str) -> str:
@@ -168,33 +196,3 @@ def _check_format(stream: Found, form: Format) -> None:
         f"{_FORMAT_NAMES[form.channel_format]} channels, found {stream}; "
         "name the right stream, or mend its sender"
     )
-
-
-def wait_for(
-    name: str, form: Format, on_wait: Callable[[float], bool], slice_s: float
-) -> Found:
-    """Look for a stream until it is there.
-
-    Parameters
-    ----------
-    name : str
-    form : Format
-    on_wait : callable
-        Called after each look in vain with the seconds waited; False gives up.
-    slice_s : float
-        Length of one look, seconds.
-
-    Raises
-    ------
-    UserError
-        If ``on_wait`` gives up, or the stream found is not of the form.
-    """
-    started = pylsl.local_clock()
-    while (stream := find(name, form, slice_s)) is None:
-        waited = pylsl.local_clock() - started
-        if not on_wait(waited):
-            raise UserError(
-                f"expected a stream named {name!r} of type {form.kind!r} on the network, found "
-                f"none in {waited:.0f} s: start its sender, or see `rtdecode doctor`"
-            )
-    return stream
