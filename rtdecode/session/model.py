@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.session.time_order import merge_by_time
+
 Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
@@ -157,6 +159,4 @@ class Session:
         rows : (spikes,) int32
             Row of the unit in ``units``. Equal times stand in order of row.
         """
-        rows = np.repeat(np.arange(len(self.units), dtype=np.int32), np.diff(self.spike_offsets))
-        order = np.argsort(self.spike_times_us, kind="stable")
-        return self.spike_times_us[order], rows[order]
+        return merge_by_time(self.spike_times_us, self.spike_offsets)

@@ -52,6 +52,19 @@ class QualityFilter:
         """Return a filter that keeps every unit."""
         return cls(None, None, None, valid=False, in_brain=False)
 
+    def __str__(self) -> str:
+        parts = [
+            f"{name} {sign} {bound:g}"
+            for name, sign, bound in (
+                ("amplitude_cutoff", "<=", self.amplitude_cutoff),
+                ("presence_ratio", ">=", self.presence_ratio),
+                ("isi_violations", "<=", self.isi_violations),
+            )
+            if bound is not None
+        ]
+        parts += ["good unit on a valid channel"] * self.valid + ["in the brain"] * self.in_brain
+        return ", ".join(parts) or "off"
+
     def keeps(self, units: Units) -> BoolArray:
         """Tell which units pass, (units,) bool."""
         kept = np.ones(len(units), np.bool_)

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from rtdecode.errors import UserError
-from rtdecode.session.columns import Column, FloatArray, StrArray, as_names
+from rtdecode.session.columns import Column, FloatArray, StrArray, as_flags, as_names
 from rtdecode.session.hdf5 import Table, reading
 from rtdecode.session.model import Int64Array, Units
 from rtdecode.session.quality import GOOD, PEAK_CHANNEL, VALID
@@ -46,7 +46,7 @@ def read_units(table: Table, electrodes: Table | None) -> Units:
         # As AllenSDK does: LGd-sh is LGd, for the annotation is no finer.
         areas = np.array([area.partition("-")[0] for area in areas], np.str_)
     if VALID in places:
-        columns[VALID] = places[VALID]
+        columns[VALID] = as_flags(places[VALID])
     depths = _first(DEPTH_COLUMNS, places, columns)
     probes = _first(PROBE_COLUMNS, places, columns)
     return Units(
@@ -54,7 +54,7 @@ def read_units(table: Table, electrodes: Table | None) -> Units:
         areas,
         _numbers(depths, len(ids)),
         np.full(len(ids), "") if probes is None else as_names(probes),
-        _metrics(columns),
+        as_metrics(columns),
     )
 
 
@@ -158,7 +158,8 @@ def _numbers(column: Column | None, units: int) -> FloatArray:
     return column.astype(np.float64)
 
 
-def _metrics(columns: dict[str, Column]) -> dict[str, FloatArray]:
+def as_metrics(columns: dict[str, Column]) -> dict[str, FloatArray]:
+    """Return the columns that are numbers, and whether each unit is called good."""
     metrics = {
         name: column.astype(np.float64)
         for name, column in columns.items()
