@@ -38,7 +38,7 @@ class _Inlet:
         """
         try:
             self._inlet.open_stream(timeout_s)
-        except (pylsl.TimeoutError, pylsl.LostError):
+        except (pylsl.util.TimeoutError, pylsl.util.LostError):
             raise UserError(
                 f"expected stream {self.stream} to answer within {timeout_s:g} s; it did not: "
                 "see that its sender still runs and no firewall stands between"
@@ -48,7 +48,7 @@ class _Inlet:
         """The description that the sender gave."""
         try:
             return self._inlet.info(timeout_s).desc()
-        except (pylsl.TimeoutError, pylsl.LostError):
+        except (pylsl.util.TimeoutError, pylsl.util.LostError):
             raise UserError(
                 f"stream {self.stream} did not send its description within {timeout_s:g} s: "
                 "see that its sender still runs"
