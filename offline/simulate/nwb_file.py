@@ -10,7 +10,7 @@ data are simulated.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -31,7 +31,7 @@ DESCRIPTION = (
 )
 SAMPLING_HZ = 30_000.0
 WAVEFORM_SAMPLES = 82
-SESSION_START = datetime(2020, 1, 1, tzinfo=timezone.utc)
+SESSION_START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def write_mouse(path: Path, mouse: Mouse, profile: str, seed: tuple[int, int]) -> None:

@@ -72,7 +72,8 @@ def _small() -> Profile:
         duration, presentations = kinds[name]
         blocks.append((index, Block(name, now, duration, presentations)))
         now += duration + 10.0
-    return Profile(tuple(blocks), end_s=now, unit_share=0.4, areas=("VISp", "VISl", "LGd", "CA1"))
+    areas = ("VISp", "VISl", "LGd", "CA1")
+    return Profile(tuple(blocks), end_s=now, unit_share=0.3, areas=areas, probes="CD")
 
 
 PROFILES: Mapping[str, Profile] = {

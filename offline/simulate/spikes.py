@@ -110,7 +110,7 @@ def unit_spikes(
     last_step = gain.size - 1
     for shown in range(start_s.size):
         duration = stop_s[shown] - start_s[shown]
-        bins = max(1, int(round(duration / BIN_S)))
+        bins = max(1, round(duration / BIN_S))
         step_s = duration / bins
         keep_rise = np.exp(-step_s / rise_s)
         keep_decay = np.exp(-step_s / decay_s)
