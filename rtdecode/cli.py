@@ -160,6 +160,62 @@ def decode(
     print_figures(found)
 
 
+@app.command()
+def view(
+    snapshot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png", help="Save a picture at the end of the run or when stopped."
+        ),
+    ] = None,
+    after: Annotated[
+        float | None,
+        typer.Option("--after-s", help="Save it this many seconds after the first data; stop."),
+    ] = None,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Stop at the end of the run.")
+    ] = False,
+    offscreen: Annotated[
+        bool, typer.Option("--offscreen", help="Draw without a screen; needs --snapshot.")
+    ] = False,
+    decoder: Annotated[
+        str, typer.Option(help="Which decoder to show, as the display names it.")
+    ] = "",
+    theme: Annotated[str, typer.Option(help="dark or light; as last time without.")] = "",
+    size: Annotated[str, typer.Option(help="Of the window, as 1200x900.")] = "",
+) -> None:
+    """Show a decoder at work: its decisions, the spikes, its health."""
+    from rtdecode.gui.app import ViewOptions, run_view, size_of
+
+    options = ViewOptions(
+        snapshot=snapshot,
+        after_s=after,
+        until_end=until_end,
+        offscreen=offscreen,
+        decoder=decoder,
+        theme=theme,
+        size=size_of(size),
+    )
+    raise typer.Exit(run_view(options))
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder that gets a session file for each mouse.")],
+    mice: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same mice.")] = 0,
+    profile: Annotated[
+        str, typer.Option(help="brain-observatory, scenes-and-gratings or small.")
+    ] = "scenes-and-gratings",
+    force: Force = False,
+) -> None:
+    """Simulate mice and write each as a session in Allen's NWB layout."""
+    from offline.simulate import simulate as simulate_mice
+
+    for path in simulate_mice(out, mice, seed, profile, force=force, progress=True):
+        typer.echo(path)
+
+
 def _microseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1_000_000)
 
