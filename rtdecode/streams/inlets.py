@@ -47,7 +47,9 @@ class _Inlet:
     def description(self, timeout_s: float = 5.0) -> pylsl.XMLElement:
         """The description that the sender gave."""
         try:
-            return self._inlet.info(timeout_s).desc()
+            # Kept: its elements point into it, and it frees them when it goes.
+            self._info = self._inlet.info(timeout_s)
+            return self._info.desc()
         except (pylsl.util.TimeoutError, pylsl.util.LostError):
             raise UserError(
                 f"stream {self.stream} did not send its description within {timeout_s:g} s: "
