@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.engine import Decision
-from rtdecode.errors import UserError
+from rtdecode.files import check_writable
 
 
 class PosteriorLog:
@@ -101,20 +101,3 @@ class PosteriorLog:
     def labelled(self) -> int:
         """How many windows carry a true label."""
         return sum(bool(label) for label in self.label)
-
-
-def check_writable(path: Path, force: bool) -> None:
-    """Refuse to write over a file, or into a folder that is not there.
-
-    Raises
-    ------
-    UserError
-    """
-    if path.exists() and not force:
-        raise UserError(
-            f"{path} exists: give another name, or --force to write over it"
-        )
-    if not path.parent.is_dir():
-        raise UserError(
-            f"{path.parent} is no folder to write {path.name} into: make it first"
-        )

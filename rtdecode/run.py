@@ -13,10 +13,11 @@ from rich.progress import track
 from rich.table import Table
 
 from rtdecode.decoder import Decoder
+from rtdecode.files import check_writable
 from rtdecode.health import Health
 from rtdecode.latency import LatencyLog
 from rtdecode.live import LiveDecoder, LiveSettings
-from rtdecode.posteriors import PosteriorLog, check_writable
+from rtdecode.posteriors import PosteriorLog
 from rtdecode.session import read_session
 from rtdecode.session.model import Session
 from rtdecode.session.quality import QualityFilter

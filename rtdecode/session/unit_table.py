@@ -136,12 +136,11 @@ def _rows_of(electrodes: Table, rows: Int64Array) -> dict[str, Column]:
 def _first(
     names: tuple[str, ...], places: dict[str, Column], columns: dict[str, Column]
 ) -> Column | None:
-    """Return the first of these columns that says anything, electrodes before units."""
+    """Take the first of these columns that says anything, electrodes before units."""
     for found in (places, columns):
         for name in names:
-            column = found.get(name)
-            if column is not None and (as_names(column) != "").any():
-                return column
+            if name in found and (as_names(found[name]) != "").any():
+                return found.pop(name)
     return None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.errors import UserError
+from rtdecode.files import check_writable, written_whole
 from rtdecode.session.columns import Column
 from rtdecode.session.interval_table import INVALID
 from rtdecode.session.model import Int64Array, Presentations, Session, Units
@@ -53,31 +54,13 @@ def write_session(
         pynwb is not installed.
     """
     path = Path(path)
-    check_writable(path, force=force)
+    check_writable(path, force)
     try:
         from pynwb import NWBHDF5IO
     except ImportError:
         raise UserError("writing NWB needs pynwb: pip install 'rtdecode[nwb]'") from None
-    half = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with NWBHDF5IO(str(half), "w") as file:
-            file.write(_nwb_file(session, start))
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
-
-
-def check_writable(path: Path, *, force: bool) -> None:
-    """Refuse a file that is there (unless forced) or whose folder is not.
-
-    Raises
-    ------
-    UserError
-    """
-    if path.exists() and not force:
-        raise UserError(f"expected a new file; {path} exists: give another name or --force")
-    if not path.parent.is_dir():
-        raise UserError(f"expected a folder at {path.parent}; there is none: make it first")
+    with written_whole(path) as half, NWBHDF5IO(str(half), "w") as file:
+        file.write(_nwb_file(session, start))
 
 
 def _nwb_file(session: Session, start: datetime.datetime) -> NWBFile:
@@ -132,11 +115,13 @@ def _units(session: Session) -> Any:
 
 def unit_columns(units: Units) -> dict[str, Column]:
     """Give the columns of a unit table by the names that the reader looks for."""
-    columns: dict[str, Column] = {
-        "location": np.where(units.areas == "", "unknown", units.areas).astype(np.str_),
-        "probe": units.probes,
-        "probe_vertical_position": units.depths_um,
-    }
+    columns: dict[str, Column] = {}
+    if (units.areas != "").any():
+        columns["location"] = np.where(units.areas == "", "unknown", units.areas).astype(np.str_)
+    if (units.probes != "").any():
+        columns["probe"] = units.probes
+    if not np.isnan(units.depths_um).all():
+        columns["probe_vertical_position"] = units.depths_um
     for name, values in units.metrics.items():
         if name == GOOD:
             words = np.where(values == 1, "good", np.where(values == 0, "noise", ""))
