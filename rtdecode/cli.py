@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from offline import commands
 from rtdecode import __version__
 from rtdecode.errors import UserError
 
@@ -26,6 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+app.command()(commands.train)
 
 
 def _print_version(wanted: bool) -> None:
@@ -57,27 +61,17 @@ NoFilter = Annotated[
 @app.command()
 def replay(
     session: Annotated[Path, typer.Argument(help="A recorded session (NWB).")],
-    speed: Annotated[
-        float, typer.Option(min=0.01, help="Session seconds a second.")
-    ] = 1.0,
-    start: Annotated[
-        float | None, typer.Option(help="From this second of the session.")
-    ] = None,
-    stop: Annotated[
-        float | None, typer.Option(help="Up to this second of the session.")
-    ] = None,
+    speed: Annotated[float, typer.Option(min=0.01, help="Session seconds a second.")] = 1.0,
+    start: Annotated[float | None, typer.Option(help="From this second of the session.")] = None,
+    stop: Annotated[float | None, typer.Option(help="Up to this second of the session.")] = None,
     tables: Annotated[
         str,
-        typer.Option(
-            help="Stimulus tables to tell, with commas between; all by default."
-        ),
+        typer.Option(help="Stimulus tables to tell, with commas between; all by default."),
     ] = "",
     no_filter: NoFilter = False,
     wait: Annotated[
         str,
-        typer.Option(
-            help="Begin with: listeners, decoder (one that is ready), nothing."
-        ),
+        typer.Option(help="Begin with: listeners, decoder (one that is ready), nothing."),
     ] = "listeners",
 ) -> None:
     """Play a recorded session as live spike and marker streams on LSL."""
@@ -94,22 +88,16 @@ def replay(
     try:
         begin = Wait(wait)
     except ValueError:
-        raise UserError(
-            f"--wait is listeners, decoder or nothing; found {wait!r}"
-        ) from None
+        raise UserError(f"--wait is listeners, decoder or nothing; found {wait!r}") from None
     run_replay(session, settings, begin, None if no_filter else QualityFilter())
 
 
 @app.command()
 def decode(
-    bundle: Annotated[
-        Path, typer.Argument(help="A trained decoder, as `rtdecode train` writes.")
-    ],
+    bundle: Annotated[Path, typer.Argument(help="A trained decoder, as `rtdecode train` writes.")],
     session: Annotated[
         Path | None,
-        typer.Option(
-            help="Decode this recorded session on the virtual clock; live without."
-        ),
+        typer.Option(help="Decode this recorded session on the virtual clock; live without."),
     ] = None,
     start: Annotated[
         float | None, typer.Option(help="With --session: onsets from this second on.")
@@ -120,21 +108,15 @@ def decode(
     lateness: Annotated[
         float, typer.Option(help="Milliseconds that a window waits for late spikes.")
     ] = 50.0,
-    once: Annotated[
-        bool, typer.Option("--once", help="Stop when a replay has ended.")
-    ] = False,
-    windows: Annotated[
-        int, typer.Option(min=0, help="Stop after so many; 0: never.")
-    ] = 0,
+    once: Annotated[bool, typer.Option("--once", help="Stop when a replay has ended.")] = False,
+    windows: Annotated[int, typer.Option(min=0, help="Stop after so many; 0: never.")] = 0,
     plain: Annotated[
         bool, typer.Option("--plain", help="Pull through pylsl, not in compiled code.")
     ] = False,
     view: Annotated[bool, typer.Option("--view", help="Open the display too.")] = False,
     posteriors: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.npz", help="Write every window's counts and probabilities."
-        ),
+        typer.Option(metavar="FILE.npz", help="Write every window's counts and probabilities."),
     ] = None,
     figures: FiguresFile = None,
     force: Force = False,
@@ -144,17 +126,13 @@ def decode(
 
     files = Files(figures, posteriors, force)
     if session is not None:
-        found = run_offline(
-            bundle, session, files, _microseconds(start), _microseconds(stop)
-        )
+        found = run_offline(bundle, session, files, _microseconds(start), _microseconds(stop))
     else:
         from rtdecode.engine import EngineSettings
         from rtdecode.live import LiveSettings
 
         engine = EngineSettings(lateness_us=round(lateness * 1000))
-        settings = LiveSettings(
-            engine=engine, once=once, most_windows=windows, native=not plain
-        )
+        settings = LiveSettings(engine=engine, once=once, most_windows=windows, native=not plain)
         with _display(view):
             found = run_live(bundle, settings, files)
     print_figures(found)

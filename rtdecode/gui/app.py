@@ -1,0 +1,243 @@
+"""The display as a process: a feed, a window, thirty frames a second."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import platformdirs
+from PyQt6.QtCore import QSettings, QTimer
+from PyQt6.QtGui import QFont, QFontDatabase
+from PyQt6.QtWidgets import QApplication
+
+from rtdecode.errors import UserError
+from rtdecode.gui.feed import Feed
+from rtdecode.gui.packets import Batch
+from rtdecode.gui.state import DisplayState
+from rtdecode.gui.theme import THEMES, Theme
+from rtdecode.gui.window import DisplayWindow
+
+FRAME_MS = 33
+#: The last decisions may still be on the wire when the source says that it has ended.
+LINGER_S = 1.0
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """How the display is started.
+
+    Attributes
+    ----------
+    snapshot : Path or None
+        A picture to save: after `after_s`, at the end of the run, or when stopped.
+    after_s : float or None
+        Save the picture this long after the first data, and stop.
+    until_end : bool
+        Stop at the end of the run.
+    offscreen : bool
+        Draw without a screen.
+    decoder : str
+        Which decoder to show; empty for the remembered or only one.
+    theme : str
+        ``dark`` or ``light``; empty for the remembered one.
+    size : tuple of int
+        Width and height, pixels; (0, 0) for the remembered one.
+    settings : Path or None
+        Where layout and choices are kept; None for the user's own place.
+    """
+
+    snapshot: Path | None = None
+    after_s: float | None = None
+    until_end: bool = False
+    offscreen: bool = False
+    decoder: str = ""
+    theme: str = ""
+    size: tuple[int, int] = (0, 0)
+    settings: Path | None = None
+
+
+class Display:
+    """Pulls, applies and draws, once a frame; whatever is newest wins.
+
+    Parameters
+    ----------
+    feed : Feed
+    window : DisplayWindow
+    clock : callable
+        Steady seconds.
+    """
+
+    def __init__(
+        self, feed: Feed, window: DisplayWindow, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.feed, self.window, self.clock = feed, window, clock
+        self.state: DisplayState | None = None
+        self.first_s: float | None = None
+        self.ended_s: float | None = None
+        self._waiting_batch = Batch()
+
+    def frame(self) -> None:
+        """Draw one frame."""
+        now_s = self.clock()
+        batch = self.feed.pull()
+        self._apply(batch, now_s)
+        if self.state is None:
+            self._show_found()
+        self.window.draw(self.state, now_s)
+
+    def _apply(self, batch: Batch, now_s: float) -> None:
+        if batch.decoder and (self.state is None or batch.decoder != self.state.decoder):
+            order = self.state.order if self.state else None
+            self.state = DisplayState(batch.decoder)
+            if order:
+                self.state.order = order
+        if self.state is None:
+            if batch.units is not None:
+                self._waiting_batch.units = batch.units
+            return
+        if self._waiting_batch.units is not None and batch.units is None:
+            batch.units = self._waiting_batch.units
+        self._waiting_batch = Batch()
+        self.state.apply(batch, now_s)
+        if self.first_s is None and batch.heard:
+            self.first_s = now_s
+        if self.state.ended and self.ended_s is None:
+            self.ended_s = now_s
+        elif not self.state.ended:
+            self.ended_s = None
+
+    def _show_found(self) -> None:
+        rows = [(s.name, s.kind, s.channels, s.host) for s in self.feed.found]
+        names = [source.name for source in self.feed.decoders]
+        self.window.waiting.show_found(rows, names, self.feed.message)
+
+
+def has_screen() -> bool:
+    """Whether there is a screen to draw on."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def new_application(*, offscreen: bool) -> QApplication:
+    """The Qt application, with a font that has letters even on a bare machine."""
+    if offscreen:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    running = QApplication.instance()
+    app = running if isinstance(running, QApplication) else QApplication(sys.argv[:1])
+    app.setStyle("Fusion")
+    if not QFontDatabase.families():
+        _lend_font(app)
+    return app
+
+
+def _lend_font(app: QApplication) -> None:
+    """Without any font Qt draws no text at all: take the one that matplotlib brings."""
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"):
+        number = QFontDatabase.addApplicationFont(str(folder / name))
+        families = QFontDatabase.applicationFontFamilies(number)
+        if families:
+            app.setFont(QFont(families[0]))
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """Read ``WIDTHxHEIGHT`` in pixels; empty is the remembered size.
+
+    Raises
+    ------
+    UserError
+        If the text has another form.
+    """
+    if not text:
+        return 0, 0
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise UserError(f"a size is WIDTHxHEIGHT in pixels, as 1200x900; found {text!r}")
+    return int(width), int(height)
+
+
+def settings_path(options: ViewOptions) -> Path:
+    """Where layout and choices are kept."""
+    return options.settings or platformdirs.user_config_path("rtdecode") / "display.ini"
+
+
+def run_view(options: ViewOptions) -> int:
+    """Show the display until it is closed, stopped, or done with its picture.
+
+    Raises
+    ------
+    UserError
+        If there is no screen and no picture was asked for.
+    """
+    offscreen = options.offscreen or not has_screen()
+    if offscreen and not options.snapshot:
+        raise UserError(
+            "expected a screen, found none (DISPLAY and WAYLAND_DISPLAY are unset): "
+            "give --snapshot FILE.png to draw without one, or start it where there is a screen"
+        )
+    app = new_application(offscreen=offscreen)
+    settings = QSettings(str(settings_path(options)), QSettings.Format.IniFormat)
+    window = DisplayWindow(settings)
+    if options.theme:
+        window.set_theme(_theme(options.theme))
+    if options.size != (0, 0):
+        window.resize(*options.size)
+    wanted = options.decoder or str(settings.value("decoder", ""))
+    feed = Feed(wanted, take_first=options.snapshot is not None)
+    display = Display(feed, window)
+    return _run(app, display, options, offscreen=offscreen)
+
+
+def _theme(name: str) -> Theme:
+    if name not in THEMES:
+        raise UserError(f"a theme is one of {', '.join(THEMES)}; found {name!r}")
+    return THEMES[name]
+
+
+def _run(app: QApplication, display: Display, options: ViewOptions, *, offscreen: bool) -> int:
+    stops_at_end = options.until_end or (offscreen and options.after_s is None)
+
+    failure: list[Exception] = []
+
+    def frame() -> None:
+        try:
+            display.frame()
+        except Exception as error:  # Qt would print it and go on: it is raised below
+            failure.append(error)
+        if failure or _is_due(display, options.after_s, stops_at_end):
+            app.quit()
+
+    timer = QTimer()
+    timer.timeout.connect(frame)
+    # A signal reaches Python at the next frame, as the timer runs Python.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: app.quit())
+    display.feed.start()
+    display.window.show()
+    timer.start(FRAME_MS)
+    app.exec()
+    timer.stop()
+    if failure:
+        raise failure[0]
+    if options.snapshot:
+        display.frame()
+        app.processEvents()
+        display.window.save_picture(options.snapshot)
+    display.window.close()
+    display.feed.stop()
+    return 0
+
+
+def _is_due(display: Display, after_s: float | None, stops_at_end: bool) -> bool:
+    now_s = display.clock()
+    if after_s is not None and display.first_s is not None and now_s - display.first_s >= after_s:
+        return True
+    ended_s = display.ended_s
+    return stops_at_end and ended_s is not None and now_s - ended_s >= LINGER_S

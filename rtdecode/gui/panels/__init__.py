@@ -1,0 +1,1 @@
+"""The panels: widgets that draw a `DisplayState` and know nothing of LSL."""

@@ -1,0 +1,120 @@
+"""What all panels share: a frame, a title, and drawing only what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, ClassVar
+
+import pyqtgraph as pg
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QFont
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from rtdecode.gui.state import DisplayState, View
+from rtdecode.gui.theme import DARK, Theme
+
+
+class Panel(QFrame):
+    """A titled frame that redraws when the values it shows have changed.
+
+    Sub-classes set `key` and `title`, and give `shown` (the values a drawing
+    depends on) and `redraw`.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("panel")
+        self.theme, self.px = DARK, 14
+        self._drawn: Hashable = None
+        self.heading, self.note = QLabel(self.title), QLabel()
+        self.heading.setObjectName("title")
+        self.note.setObjectName("note")
+        self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.bar = self._new_bar()
+        self.box = QVBoxLayout(self)
+        self.box.setContentsMargins(8, 2, 8, 4)
+        self.box.setSpacing(2)
+
+    def _new_bar(self) -> QWidget:
+        """The line over the panel: its title, a note, and the handle to drag it by."""
+        bar = QFrame()
+        bar.setObjectName("bar")
+        line = QHBoxLayout(bar)
+        line.setContentsMargins(8, 2, 8, 0)
+        line.addWidget(self.heading)
+        line.addWidget(self.note, 1)
+        return bar
+
+    def shown(self, state: DisplayState, view: View) -> Hashable:
+        """What the drawing depends on: equal values, equal drawing."""
+        raise NotImplementedError
+
+    def redraw(self, state: DisplayState, view: View) -> None:
+        """Draw."""
+        raise NotImplementedError
+
+    def draw(self, state: DisplayState, view: View) -> bool:
+        """Draw if anything changed; says whether it did."""
+        shown = self.shown(state, view)
+        if shown == self._drawn:
+            return False
+        self._drawn = shown
+        self.redraw(state, view)
+        return True
+
+    def forget(self) -> None:
+        """Draw anew at the next frame, whatever has changed."""
+        self._drawn = None
+
+    def set_look(self, theme: Theme, px: int) -> None:
+        """Take on colours and a text height, pixels."""
+        self.theme, self.px = theme, px
+        self.forget()
+
+    def say(self, text: str) -> None:
+        """Set the note beside the title; an unchanged label is not laid out again."""
+        if self.note.text() != text:
+            self.note.setText(text)
+
+
+def font(px: float, *, bold: bool = False) -> QFont:
+    """The application's font, `px` pixels high."""
+    made = QFont()
+    made.setPixelSize(max(6, round(px)))
+    made.setBold(bold)
+    return made
+
+
+def new_plot() -> Any:
+    """A plot without buttons, menus and mouse: nothing on a rig's wall is dragged by chance."""
+    plot = pg.PlotWidget()
+    plot.setMenuEnabled(False)
+    plot.hideButtons()
+    plot.setMouseEnabled(x=False, y=False)
+    plot.getPlotItem().getViewBox().setDefaultPadding(0.0)
+    plot.getPlotItem().setContentsMargins(0, 2, 6, 0)
+    plot.setFrameShape(QFrame.Shape.NoFrame)
+    return plot
+
+
+def colour_plot(plot: Any, theme: Theme, px: int) -> None:
+    """Give a plot its colours and its text height."""
+    plot.setBackground(theme.panel)
+    for side in ("left", "bottom"):
+        axis = plot.getAxis(side)
+        axis.setPen(pg.mkPen(theme.line, width=1))
+        axis.setTextPen(pg.mkPen(theme.faint))
+        axis.setTickFont(font(0.85 * px))
+        axis.setStyle(tickLength=-3, tickTextOffset=max(3, px // 4))
+        axis.labelStyle = {"color": theme.faint, "font-size": f"{0.85 * px:.0f}px"}
+        if axis.labelText:
+            axis.setLabel(axis.labelText, **axis.labelStyle)
+
+
+def pen(colour: str, *, dashed: bool = False) -> Any:
+    """A pen of one pixel: wider ones cost Qt ten times as much."""
+    style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
+    return pg.mkPen(colour, width=1, style=style)

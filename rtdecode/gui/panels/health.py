@@ -1,0 +1,135 @@
+"""What the decoder says of itself, and how old what is shown is."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import pyqtgraph as pg
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QGridLayout, QLabel
+
+from rtdecode.gui.packets import SPIKE_KINDS, Health
+from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot, pen
+from rtdecode.gui.state import TROUBLED, DisplayState, View
+from rtdecode.gui.theme import Theme
+
+SIGNS = {
+    "DECODING": "●",
+    "READY": "●",
+    "WAITING": "○",
+    "STALE": "▲",
+    "FAULTED": "✖",
+    "STOPPED": "■",
+}
+#: Rows of the table: what is said, and of which count of spikes.
+FIGURES = ("data age", "spikes/s", "watermark lag", "windows", "triggers")
+
+
+class HealthPanel(Panel):
+    """Can what is shown be trusted?"""
+
+    key, title = "health", "Health"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state_label = QLabel("○ WAITING")
+        self.values = {name: QLabel("–") for name in (*FIGURES, *SPIKE_KINDS)}
+        self.plot = new_plot()
+        self.plot.hideAxis("left")
+        self.plot.hideAxis("bottom")
+        self.rate = pg.PlotCurveItem()
+        self.plot.addItem(self.rate)
+        self.plot.setMaximumHeight(60)
+        self.box.addWidget(self.state_label)
+        self.box.addLayout(self._grid())
+        self.box.addWidget(self.plot, 1)
+
+    def _grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setVerticalSpacing(0)
+        grid.setHorizontalSpacing(8)
+        for column, names in enumerate((FIGURES, SPIKE_KINDS)):
+            for row, name in enumerate(names):
+                key = QLabel(name.replace("_", " "))
+                key.setObjectName("key")
+                value = self.values[name]
+                value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                grid.addWidget(key, row, 2 * column)
+                grid.addWidget(value, row, 2 * column + 1)
+            grid.setColumnStretch(2 * column + 1, 1)
+        return grid
+
+    def shown(self, state: DisplayState, view: View) -> Hashable:
+        """The newest report, and the age to a tenth of a second."""
+        age_s = self._age_s(state, view)
+        aged = None if age_s is None else round(age_s, 1 if age_s > 0.2 else 0)
+        triggers = (state.fired, state.refused.total())
+        return (
+            state.n_healths,
+            aged,
+            triggers,
+            bool(state.trouble(view.now_s)),
+            state.ended,
+        )
+
+    def _age_s(self, state: DisplayState, view: View) -> float | None:
+        return state.freshness.age_s("spikes", view.now_s)
+
+    def redraw(self, state: DisplayState, view: View) -> None:
+        """Write the figures and draw the spike rate."""
+        self._write("data age", age_text(self._age_s(state, view)))
+        self._write("triggers", f"{state.fired} fired, {state.refused.total()} refused")
+        self._show_state(state, view)
+        if state.health:
+            self._show_health(state.health, state)
+
+    def _show_state(self, state: DisplayState, view: View) -> None:
+        said = state.health.state if state.health else "WAITING"
+        if state.ended:
+            said = "STOPPED"
+        elif state.trouble(view.now_s) and said not in TROUBLED:
+            said = "STALE"
+        theme = self.theme
+        colours = {"DECODING": theme.good, "READY": theme.good, "STALE": theme.bad}
+        colour = colours.get(said, theme.bad if said == "FAULTED" else theme.warn)
+        self.state_label.setText(f"{SIGNS.get(said, '?')} {said}")
+        self.state_label.setStyleSheet(f"color: {colour};")
+
+    def _show_health(self, health: Health, state: DisplayState) -> None:
+        self._write("spikes/s", whole(health.spikes_per_s))
+        self._write("watermark lag", f"{whole(health.watermark_lag_ms)} ms")
+        incomplete = (
+            f", {health.windows_incomplete} incomplete" if health.windows_incomplete else ""
+        )
+        self._write("windows", f"{health.windows:,}{incomplete}")
+        for kind in SPIKE_KINDS:
+            count = health.spikes.get(kind, 0)
+            self._write(kind, f"{count:,}")
+            bad = bool(count) and kind != "on_time"
+            self.values[kind].setStyleSheet(f"color: {self.theme.warn};" if bad else "")
+        rates = state.rates.rows
+        self.rate.setData(np.arange(len(rates), dtype=float), np.nan_to_num(rates))
+
+    def _write(self, name: str, text: str) -> None:
+        if self.values[name].text() != text:
+            self.values[name].setText(text)
+
+    def set_look(self, theme: Theme, px: int) -> None:
+        """Take on colours and a text height."""
+        super().set_look(theme, px)
+        colour_plot(self.plot, theme, px)
+        self.state_label.setFont(font(1.6 * px, bold=True))
+        self.rate.setPen(pen(theme.accent))
+
+
+def age_text(age_s: float | None) -> str:
+    """An age for people: under 0.2 s it is simply live."""
+    if age_s is None:
+        return "–"
+    return "live" if age_s < 0.2 else f"{age_s:.1f} s" if age_s < 60 else f"{age_s / 60:.0f} min"
+
+
+def whole(value: float) -> str:
+    """A whole number with thousands set apart; a dash for none."""
+    return f"{value:,.0f}" if np.isfinite(value) else "–"

@@ -1,0 +1,96 @@
+"""The last minute of probabilities, all classes, with the true labels over it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt6.QtCore import QRectF
+
+from rtdecode.gui.history import history_image, usual_interval_us
+from rtdecode.gui.panels.base import Panel, colour_plot, new_plot, pen
+from rtdecode.gui.raster import Span
+from rtdecode.gui.state import DisplayState, View
+from rtdecode.gui.theme import Theme, history_table
+
+DURATION_US, COLUMNS = 60_000_000, 600
+
+
+class HistoryPanel(Panel):
+    """Which class was likely when."""
+
+    key, title = "history", "History"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plot = new_plot()
+        self.image = pg.ImageItem(axisOrder="row-major")
+        self.truth = pg.ScatterPlotItem(symbol="o", pxMode=True)
+        self.plot.addItem(self.image)
+        self.plot.addItem(self.truth)
+        self.plot.invertY(True)
+        self.plot.setXRange(-DURATION_US * 1e-6, 0)
+        self.plot.setLabel("bottom", "seconds before now")
+        self.box.addWidget(self.plot, 1)
+        self.say("probability of each class; ● true label")
+        self._classes: tuple[str, ...] = ()
+
+    def span(self, view: View) -> Span:
+        """The minute that is shown."""
+        return Span.ending(view.end_us, DURATION_US, COLUMNS)
+
+    def shown(self, state: DisplayState, view: View) -> Hashable:
+        """The minute, in columns of a tenth of a second, and the newest decision in it."""
+        return self.span(view), state.n_decisions, self.height()
+
+    def redraw(self, state: DisplayState, view: View) -> None:
+        """Draw the image and the true labels."""
+        span = self.span(view)
+        if state.decoder.classes != self._classes or self._drawn is None:
+            self._name_classes(state.decoder.classes)
+        times = state.posterior_us.rows
+        hold = min(DURATION_US, 3 * usual_interval_us(times, 1_000_000) // 2)
+        drawn = history_image(times, state.posteriors.rows, span, hold)
+        self.image.setImage(drawn, autoLevels=False, levels=(0, 255))
+        duration_s = span.columns * span.column_us * 1e-6
+        self.image.setRect(QRectF(-duration_s, 0, duration_s, drawn.shape[0]))
+        self._mark_truth(state, span)
+
+    def _mark_truth(self, state: DisplayState, span: Span) -> None:
+        index = {name: i for i, name in enumerate(self._classes)}
+        seen = [
+            (d.end_us, index[d.label])
+            for d in state.decisions
+            if d.label in index and span.start_us <= d.end_us < span.stop_us
+        ]
+        at: NDArray[np.float64] = np.array(seen, float).reshape(-1, 2)
+        self.truth.setData(
+            x=(at[:, 0] - span.stop_us) * 1e-6, y=at[:, 1] + 0.5, size=self._mark_size(state)
+        )
+
+    def _mark_size(self, state: DisplayState) -> float:
+        """As wide as a decision and as high as a class, within reason."""
+        room = self.plot.getPlotItem().getViewBox().rect()
+        interval_us = usual_interval_us(state.posterior_us.rows, 1_000_000)
+        wide = 0.8 * room.width() * interval_us / DURATION_US
+        high = 0.8 * room.height() / max(1, len(self._classes))
+        return max(4.0, min(0.7 * self.px, wide, max(high, 5.0)))
+
+    def _name_classes(self, classes: tuple[str, ...]) -> None:
+        self._classes = classes
+        self.plot.setYRange(0, max(1, len(classes)))
+        room = max(1, int(self.plot.height() / (1.5 * self.px)))
+        step = max(1, -(-len(classes) // room))
+        ticks = [(i + 0.5, name) for i, name in enumerate(classes) if i % step == 0]
+        self.plot.getAxis("left").setTicks([ticks])
+
+    def set_look(self, theme: Theme, px: int) -> None:
+        """Take on colours and a text height."""
+        super().set_look(theme, px)
+        colour_plot(self.plot, theme, px)
+        self.image.setLookupTable(history_table(theme))
+        self.truth.setBrush(theme.truth)
+        self.truth.setPen(pen(theme.panel))
+        self._classes = ()

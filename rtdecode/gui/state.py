@@ -1,0 +1,163 @@
+"""All that the display knows, as arrays and numbers. No widget, no socket, no clock."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.gui.freshness import Freshness
+from rtdecode.gui.packets import Batch, Decision, DecoderInfo, Health, Onset
+from rtdecode.gui.performance import Performance
+from rtdecode.gui.raster import NO_UNITS, UnitOrder
+from rtdecode.gui.rings import SlidingTable, SpikeTable
+from rtdecode.gui.timing import Timing
+
+#: How much can be scrolled back to.
+KEEP_SPIKES, KEEP_DECISIONS = 1_500_000, 4_000
+#: States in which the decoder itself says that something is wrong.
+TROUBLED = ("STALE", "FAULTED")
+#: A spike stamped this far past the newest is from another clock: it is not drawn.
+FAR_AHEAD_US = 10_000_000
+
+
+@dataclass(frozen=True)
+class View:
+    """What a frame shows.
+
+    Attributes
+    ----------
+    end_us : int
+        The right edge of everything drawn over time, LSL microseconds.
+    now_s : float
+        The steady clock that ages are counted on.
+    paused : bool
+        Whether the edge stands still.
+    """
+
+    end_us: int
+    now_s: float
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why what is shown cannot be trusted as live, and for how long, seconds."""
+
+    what: str
+    age_s: float
+
+
+class DisplayState:
+    """The newest of each stream, and what follows from it.
+
+    Parameters
+    ----------
+    decoder : DecoderInfo
+    """
+
+    def __init__(self, decoder: DecoderInfo) -> None:
+        self.decoder = decoder
+        self.order: UnitOrder = NO_UNITS
+        self.spikes = SpikeTable(KEEP_SPIKES)
+        self.posterior_us = SlidingTable(KEEP_DECISIONS, np.int64)
+        self.posteriors = SlidingTable(KEEP_DECISIONS, np.float32, (len(decoder.classes),))
+        self.decisions: deque[Decision] = deque(maxlen=KEEP_DECISIONS)
+        self.onsets: deque[Onset] = deque(maxlen=KEEP_DECISIONS)
+        self.rates = SlidingTable(600, np.float64)
+        self.performance = Performance(decoder.classes)
+        self.timing = Timing()
+        self.freshness = Freshness()
+        self.health: Health | None = None
+        self.fired, self.refused = 0, Counter[str]()
+        self.malformed = self.n_decisions = self.n_healths = self.n_onsets = 0
+        self.newest_us = 0
+        self.ended = False
+        self._decided_s: float | None = None
+        self._troubled_s: float | None = None
+
+    def apply(self, batch: Batch, now_s: float) -> None:
+        """Take in what arrived at `now_s`, seconds of a steady clock."""
+        if batch.units is not None:
+            self.order = UnitOrder.of(batch.units)
+            self.spikes.clear()
+        self.freshness.hear(batch.heard, now_s)
+        self._apply_spikes(batch)
+        self._apply_decisions(batch, now_s)
+        self._apply_healths(batch.healths, now_s)
+        self._apply_triggers(batch)
+        self.onsets.extend(batch.onsets)
+        self.n_onsets += len(batch.onsets)
+        self.malformed += batch.malformed
+        # Whoever sends spikes again after an end has begun anew.
+        stopped = any(health.state == "STOPPED" for health in batch.healths)
+        self.ended = batch.ended or stopped or (self.ended and not len(batch.spikes_us))
+
+    def _apply_spikes(self, batch: Batch) -> None:
+        times = batch.spikes_us
+        if batch.watermark_us is not None:
+            # The last said, not the greatest: a clock that steps back takes the view along.
+            self.newest_us = batch.watermark_us
+        elif len(times):
+            self.newest_us = int(times[-1])
+        near = times < self.newest_us + FAR_AHEAD_US
+        self.spikes.extend(times[near], self.order.rows_of(batch.spike_units[near]))
+
+    def _apply_decisions(self, batch: Batch, now_s: float) -> None:
+        if len(batch.posterior_us):
+            self.posterior_us.extend(batch.posterior_us)
+            self.posteriors.extend(batch.posteriors)
+        if batch.decisions:
+            self._decided_s = now_s
+            self.n_decisions += len(batch.decisions)
+            self.decisions.extend(batch.decisions)
+            self.performance.add(batch.decisions)
+            self.timing.add(batch.decisions, self.decoder.deadline_ms)
+
+    def _apply_healths(self, healths: list[Health], now_s: float) -> None:
+        if not healths:
+            return
+        self.health = healths[-1]
+        self.n_healths += len(healths)
+        self.rates.extend(np.array([health.spikes_per_s for health in healths]))
+        if self.health.state not in TROUBLED:
+            self._troubled_s = None
+        elif self._troubled_s is None:
+            self._troubled_s = now_s
+
+    def _apply_triggers(self, batch: Batch) -> None:
+        self.fired += sum(trigger.fired for trigger in batch.triggers)
+        self.refused.update(t.reason for t in batch.triggers if not t.fired)
+
+    @property
+    def live_us(self) -> int:
+        """The right edge of a live view: the newest of spikes and decisions."""
+        return max(self.newest_us, self.decisions[-1].end_us if self.decisions else 0)
+
+    def decision_at(self, end_us: int) -> Decision | None:
+        """The newest decision whose window ended by `end_us`."""
+        return next((d for d in reversed(self.decisions) if d.end_us <= end_us), None)
+
+    def posterior_at(self, end_us: int) -> NDArray[np.float32] | None:
+        """The newest posterior whose window ended by `end_us`, (classes,) float32."""
+        ended = np.flatnonzero(self.posterior_us.rows <= end_us)
+        return self.posteriors.rows[ended[-1]] if len(ended) else None
+
+    def decision_age_s(self, now_s: float) -> float:
+        """Seconds since a decision arrived; infinite if none did."""
+        return float("inf") if self._decided_s is None else now_s - self._decided_s
+
+    def trouble(self, now_s: float) -> Trouble | None:
+        """Why what is shown cannot be trusted as live; None when it can."""
+        if self.ended:
+            return None
+        silent = self.freshness.silent(now_s)
+        if silent:
+            name, age_s = max(silent.items(), key=lambda item: item[1])
+            return Trouble(f"no {name}", age_s)
+        if self.health and self._troubled_s is not None:
+            reason = f": {self.health.message}" if self.health.message else ""
+            return Trouble(f"decoder {self.health.state}{reason}", now_s - self._troubled_s)
+        return None
