@@ -1,0 +1,1 @@
+"""Scripts that make, train, measure and compare: nothing of it runs on a rig."""

@@ -7,11 +7,11 @@ call of the project; whatever replaces it, replaces that class.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import tempfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -102,6 +102,11 @@ class BundleInfo(BaseModel):
         """Bins and units of the counts."""
         return self.window.n_bins, len(self.unit_ids)
 
+    def last_training_onset_us(self, session_name: str) -> int | None:
+        """Onset of the last trial of a session that trained this bundle; ``None`` if none did."""
+        onsets = [s.last_training_onset_us for s in self.sessions if s.name == session_name]
+        return max(onsets, default=None)
+
 
 class ScriptFile:
     """Every ``torch.jit`` call: script, freeze, save with a text, load."""
@@ -110,23 +115,17 @@ class ScriptFile:
     @contextmanager
     def _deprecation_known() -> Iterator[None]:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message=r".*torch\.jit\.", category=FutureWarning
-            )
+            warnings.filterwarnings("ignore", message=r".*torch\.jit\.", category=FutureWarning)
             warnings.filterwarnings(
                 "ignore", message=r".*torch\.jit\.", category=DeprecationWarning
             )
             yield
 
     @classmethod
-    def save(
-        cls, module: torch.nn.Module, path: Path, text: str, keep: list[str]
-    ) -> None:
+    def save(cls, module: torch.nn.Module, path: Path, text: str, keep: list[str]) -> None:
         """Script and freeze a module and write it, with ``text`` inside the file."""
         with cls._deprecation_known():
-            script = torch.jit.freeze(
-                torch.jit.script(module.eval()), preserved_attrs=keep
-            )
+            script = torch.jit.freeze(torch.jit.script(module.eval()), preserved_attrs=keep)
             torch.jit.save(script, str(path), _extra_files={INFO_FILE: text.encode()})
 
     @classmethod
@@ -139,9 +138,7 @@ class ScriptFile:
         extra = {INFO_FILE: ""}
         with cls._deprecation_known():
             load = cast(Any, torch.jit.load)  # untyped in torch
-            module: torch.nn.Module = load(
-                str(path), map_location="cpu", _extra_files=extra
-            )
+            module: torch.nn.Module = load(str(path), map_location="cpu", _extra_files=extra)
         text = cast(Any, extra[INFO_FILE])
         return module.eval(), text.decode() if isinstance(text, bytes) else str(text)
 
@@ -149,20 +146,16 @@ class ScriptFile:
 def software_versions() -> dict[str, str]:
     """Versions of what made a bundle."""
     names = ("rtdecode", "torch", "numpy", "scikit-learn")
-    return {"python": platform.python_version()} | {
-        name: version(name) for name in names
-    }
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
 def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file, as hexadecimal text."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def run_once(
-    module: torch.nn.Module, counts: NDArray[np.uint16]
-) -> NDArray[np.float32]:
+def run_once(module: torch.nn.Module, counts: NDArray[np.uint16]) -> NDArray[np.float32]:
     """Probabilities of one window of counts (bins, units), (classes,) float32."""
     with torch.inference_mode():
         output = module(torch.from_numpy(counts.astype(np.float32)[None]))
@@ -172,13 +165,9 @@ def run_once(
 def check_free(path: Path, force: bool) -> None:
     """Refuse to write over a file unless told to."""
     if path.exists() and not force:
-        raise UserError(
-            f"{path} exists: give another name, or --force to write over it"
-        )
+        raise UserError(f"{path} exists: give another name, or --force to write over it")
     if not path.parent.is_dir():
-        raise UserError(
-            f"{path.parent} is no folder to write {path.name} into: make it first"
-        )
+        raise UserError(f"{path.parent} is no folder to write {path.name} into: make it first")
 
 
 def save_bundle(
@@ -215,18 +204,14 @@ def save_bundle(
         update={
             "versions": software_versions(),
             "golden_counts": tuple(map(tuple, golden.tolist())),
-            "golden_probabilities": tuple(
-                run_once(module.cpu().eval(), golden).tolist()
-            ),
+            "golden_probabilities": tuple(run_once(module.cpu().eval(), golden).tolist()),
         }
     )
     keep = ["upto"] if info.steps else []
-    with tempfile.TemporaryDirectory(
-        prefix=f".{path.name}-", dir=path.parent
-    ) as folder:
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
         draft = Path(folder, path.name)
         ScriptFile.save(module, draft, full.model_dump_json(), keep)
-        os.replace(draft, path)
+        draft.replace(path)
     return path
 
 
@@ -240,13 +225,11 @@ def load_bundle(path: str | Path) -> tuple[torch.nn.Module, BundleInfo]:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(
-            f"a bundle file was expected at {path}, found none: {MAKE_ANOTHER}"
-        )
+        raise UserError(f"a bundle file was expected at {path}, found none: {MAKE_ANOTHER}")
     try:
         module, text = ScriptFile.load(path)
         info = BundleInfo.model_validate_json(text)
-    except (RuntimeError, ValueError, zipfile.BadZipFile, UserError) as error:
+    except (RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, UserError) as error:
         raise UserError(
             f"{path} was expected to be an rtdecode bundle (schema {SCHEMA_VERSION}), found "
             f"{_cause(error)}: {MAKE_ANOTHER}"

@@ -59,6 +59,29 @@ NoFilter = Annotated[
 
 
 @app.command()
+def demo(
+    session: Annotated[
+        Path | None, typer.Argument(help="A recorded session; a simulated one without.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for what the demo writes.")] = Path("demo"),
+    task: Annotated[str | None, typer.Option(help="As for train; chosen if not given.")] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="START:STOP:BIN", help="Milliseconds after onset.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="As for train.")] = "lda",
+    seconds: Annotated[float, typer.Option(min=1.0, help="Longest replay.")] = 40.0,
+    offscreen: Annotated[bool, typer.Option("--offscreen", help="Open no window.")] = False,
+    figures: FiguresFile = None,
+    force: Force = False,
+) -> None:
+    """Train on a session's first part, decode the rest live, and say how it went."""
+    from replay.demo import DemoSettings, run_demo
+
+    settings = DemoSettings(session, out, task, window, model, seconds, not offscreen, force)
+    run_demo(settings, figures)
+
+
+@app.command()
 def replay(
     session: Annotated[Path, typer.Argument(help="A recorded session (NWB).")],
     speed: Annotated[float, typer.Option(min=0.01, help="Session seconds a second.")] = 1.0,

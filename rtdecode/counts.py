@@ -35,7 +35,7 @@ def count_windows(
     (windows, bins, units) uint16
     """
     counts = np.empty((len(onsets_us), spec.n_bins, n_units), np.uint16)
-    for start_us, window in zip(spec.starts(onsets_us).tolist(), counts):
+    for start_us, window in zip(spec.starts(onsets_us).tolist(), counts, strict=True):
         bin_window(times_us, unit_rows, start_us, spec.bin_us, window)
     return counts
 

@@ -27,9 +27,7 @@ class Decoder:
         Of the bundle file.
     """
 
-    def __init__(
-        self, module: torch.nn.Module, info: BundleInfo, sha256: str = ""
-    ) -> None:
+    def __init__(self, module: torch.nn.Module, info: BundleInfo, sha256: str = "") -> None:
         self.info = info
         self.sha256 = sha256
         self._module = module
@@ -54,9 +52,7 @@ class Decoder:
         with torch.inference_mode():
             return cast(NDArray[np.float32], self._module(self._input).numpy()[0])
 
-    def predict_upto(
-        self, counts: NDArray[np.uint16], n_bins: int
-    ) -> NDArray[np.float32]:
+    def predict_upto(self, counts: NDArray[np.uint16], n_bins: int) -> NDArray[np.float32]:
         """Probabilities (classes,) float32 from the first bins of a window alone.
 
         Parameters

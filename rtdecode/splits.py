@@ -15,6 +15,14 @@ SplitKind = Literal["random", "chronological", "block"]
 SPLIT_KINDS: tuple[SplitKind, ...] = ("random", "chronological", "block")
 
 
+def split_kind(text: str) -> SplitKind:
+    """A split by its name; UserError if there is none of that name."""
+    for kind in SPLIT_KINDS:
+        if kind == text:
+            return kind
+    raise UserError(f"a split is one of {', '.join(SPLIT_KINDS)}; found {text!r}")
+
+
 @dataclass(frozen=True, eq=False)
 class Fold:
     """One way to part the trials.
@@ -118,6 +126,4 @@ def make_folds(
         return random_folds(task, folds, seed)
     if kind == "chronological":
         return [chronological_fold(task, train_share)]
-    if kind == "block":
-        return block_folds(task)
-    raise UserError(f"a split is one of {', '.join(SPLIT_KINDS)}; found {kind!r}")
+    return block_folds(task)

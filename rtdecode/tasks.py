@@ -118,9 +118,7 @@ class Task:
     def codes(self, classes: tuple[str, ...] | None = None) -> NDArray[np.int64]:
         """Index of each label in ``classes`` (n,) int64; -1 where it is not among them."""
         index = {label: i for i, label in enumerate(classes or self.classes)}
-        return np.array(
-            [index.get(label, -1) for label in self.labels.tolist()], np.int64
-        )
+        return np.array([index.get(label, -1) for label in self.labels.tolist()], np.int64)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Task:
         """The presentations of these rows."""
@@ -148,12 +146,8 @@ def sort_labels(labels: NDArray[np.str_]) -> tuple[str, ...]:
 
 # Blanks are left out where types are compared: they are the drift control.
 SCENE = TableRule(columns=("frame",), label="natural_scenes", leave_out={"frame": "-1"})
-STATIC = TableRule(
-    columns=("orientation", "spatial_frequency"), label="static_gratings"
-)
-DRIFTING = TableRule(
-    columns=("orientation", "temporal_frequency"), label="drifting_gratings"
-)
+STATIC = TableRule(columns=("orientation", "spatial_frequency"), label="static_gratings")
+DRIFTING = TableRule(columns=("orientation", "temporal_frequency"), label="drifting_gratings")
 
 NAMED_TASKS: dict[str, dict[str, TableRule]] = {
     "natural-scenes": {"natural_scenes": TableRule(columns=("frame",))},
@@ -166,15 +160,9 @@ NAMED_TASKS: dict[str, dict[str, TableRule]] = {
         "static_gratings": STATIC,
         "drifting_gratings": DRIFTING,
     },
-    "static-gratings": {
-        "static_gratings": TableRule(columns=("orientation", "spatial_frequency"))
-    },
-    "static-gratings-orientation": {
-        "static_gratings": TableRule(columns=("orientation",))
-    },
-    "drifting-gratings-direction": {
-        "drifting_gratings": TableRule(columns=("orientation",))
-    },
+    "static-gratings": {"static_gratings": TableRule(columns=("orientation", "spatial_frequency"))},
+    "static-gratings-orientation": {"static_gratings": TableRule(columns=("orientation",))},
+    "drifting-gratings-direction": {"drifting_gratings": TableRule(columns=("orientation",))},
 }
 
 
@@ -220,12 +208,10 @@ def apply_rule(session: Session, rule: LabelRule) -> Task:
     """The presentations of a session that a rule gives a label; see `resolve_task`."""
     parts = [_label_table(session, rule, table) for table in _tables_of(session, rule)]
     onsets, labels, blocks, tables = (
-        np.concatenate(columns) for columns in zip(*parts)
+        np.concatenate(columns) for columns in zip(*parts, strict=True)
     )
     order = np.argsort(onsets, kind="stable")
-    task = Task(
-        rule.task, rule, onsets[order], labels[order], blocks[order], tables[order]
-    )
+    task = Task(rule.task, rule, onsets[order], labels[order], blocks[order], tables[order])
     if len(task.classes) < 2:
         raise UserError(
             f"task {rule.task} needs at least 2 different labels; session {session.name} has "
@@ -267,9 +253,7 @@ def _label_table(
 def _rows(rows: Presentations) -> list[dict[str, object]]:
     """Each row of a table as a dict."""
     columns = {name: values.tolist() for name, values in rows.columns.items()}
-    return [
-        {name: values[i] for name, values in columns.items()} for i in range(len(rows))
-    ]
+    return [{name: values[i] for name, values in columns.items()} for i in range(len(rows))]
 
 
 def _blocks(rows: Presentations) -> NDArray[np.int64]:

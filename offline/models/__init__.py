@@ -1,0 +1,1 @@
+"""Models: each is fitted to counts and gives a module that a bundle can hold."""

@@ -1,0 +1,59 @@
+"""What a model is fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Trials of training and how to part them once more.
+
+    Attributes
+    ----------
+    counts : (n, bins, units) uint16
+    codes : (n,) int64
+        Class of each trial, in ``range(n_classes)``.
+    n_classes : int
+    groups : (n,) int64
+        Stretches of time (or blocks). What a model chooses for itself, and its
+        calibration, it measures on a group that it was not fitted to, so that
+        the drift between groups is in the measure.
+    """
+
+    counts: NDArray[np.uint16]
+    codes: NDArray[np.int64]
+    n_classes: int
+    groups: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> TrainingData:
+        """The trials of these rows."""
+        return replace(
+            self,
+            counts=self.counts[rows],
+            codes=self.codes[rows],
+            groups=self.groups[rows],
+        )
+
+    def inner_folds(self) -> list[tuple[TrainingData, TrainingData]]:
+        """Leave one group out: what is fitted and what is measured, a pair a group.
+
+        Trials of a class that only the left-out group has are not measured.
+        """
+        pairs = []
+        for group in np.unique(self.groups).tolist():
+            fitted = self.take(self.groups != group)
+            known = np.isin(self.codes, np.unique(fitted.codes))
+            pairs.append((fitted, self.take((self.groups == group) & known)))
+        return [(fitted, held) for fitted, held in pairs if len(fitted) and len(held)]
+
+
+def time_groups(n: int, groups: int = 5) -> NDArray[np.int64]:
+    """Trials in order of time, parted into stretches of equal length, (n,) int64."""
+    return np.arange(n) * groups // max(n, 1)

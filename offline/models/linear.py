@@ -1,0 +1,230 @@
+"""Linear baselines: shrinkage LDA, Poisson naive Bayes, multinomial logistic regression.
+
+All three end as the same module, a linear map of counts, so that each is a
+bundle like any other. Classes get equal priors: how often a class stood in a
+training block says nothing about the next block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from offline.models.calibration import (
+    Float64Array,
+    fit_temperature,
+    negative_log_likelihood,
+)
+from offline.models.data import TrainingData
+
+SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
+PRIOR_TRIALS = (0.25, 1.0, 4.0, 16.0)
+PENALTIES = (0.003, 0.03, 0.3)
+# Logit of a class without a training trial.
+NEVER = -1e4
+
+
+def constant(values: Float64Array) -> torch.nn.Parameter:
+    """A float32 part of a module that is not trained."""
+    return torch.nn.Parameter(torch.tensor(values, dtype=torch.float32), requires_grad=False)
+
+
+class LinearClassifier(torch.nn.Module):
+    """Softmax of a linear map of counts, at a temperature."""
+
+    def __init__(self, weight: Float64Array, bias: Float64Array, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.weight = constant(weight.T / temperature)
+        self.bias = constant(bias / temperature)
+
+    def forward(self, counts: torch.Tensor) -> torch.Tensor:
+        """Counts (n, bins, units) float32 to probabilities (n, classes) float32."""
+        logits = counts.flatten(1) @ self.weight + self.bias
+        return torch.softmax(logits, dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearMap:
+    """Logits ``x @ weight.T + bias``: weight (classes, features), bias (classes,)."""
+
+    weight: Float64Array
+    bias: Float64Array
+
+    def logits(self, x: Float64Array) -> Float64Array:
+        """(n, features) to (n, classes)."""
+        scores: Float64Array = x @ self.weight.T + self.bias
+        return scores
+
+
+def features(data: TrainingData) -> Float64Array:
+    """Counts as (n, bins * units) float64."""
+    return data.counts.reshape(len(data), -1).astype(np.float64)
+
+
+def class_means(x: Float64Array, codes: NDArray[np.int64], n_classes: int) -> Float64Array:
+    """Mean of each class, (classes, features)."""
+    sums = np.zeros((n_classes, x.shape[1]))
+    np.add.at(sums, codes, x)
+    return sums / np.maximum(np.bincount(codes, minlength=n_classes), 1)[:, None]
+
+
+def principal_axes(x: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Eigenvalues (k,) and eigenvectors (features, k) of ``x.T @ x``, those that are not zero.
+
+    Found in the smaller of the spaces of trials and features: many units in
+    many bins are ten thousand features for a few hundred trials.
+    """
+    wide = x.shape[1] > x.shape[0]
+    values, vectors = np.linalg.eigh(x @ x.T if wide else x.T @ x)
+    kept = values > values[-1] * 1e-10
+    values, vectors = values[kept], vectors[:, kept]
+    if wide:
+        vectors = x.T @ vectors / np.sqrt(values)
+    return values, vectors
+
+
+def lda_maps(
+    x: Float64Array,
+    codes: NDArray[np.int64],
+    n_classes: int,
+    shrinkages: tuple[float, ...] = SHRINKAGES,
+) -> list[LinearMap]:
+    """Linear discriminant analysis at several shrinkages from one eigendecomposition.
+
+    The pooled covariance ``(1 - s) S + s tr(S) / p I``, each class weighing the
+    same, is what scikit-learn's ``lsqr`` solver takes with equal priors.
+
+    Returns
+    -------
+    list of LinearMap
+        One for each shrinkage.
+    """
+    means = class_means(x, codes, n_classes)
+    number = np.bincount(codes, minlength=n_classes)
+    weights = 1 / (np.count_nonzero(number) * number[codes])
+    values, vectors = principal_axes((x - means[codes]) * np.sqrt(weights)[:, None])
+    turned = means @ vectors
+    middle = values.sum() / x.shape[1]
+    rest = means - turned @ vectors.T
+    maps = []
+    for shrinkage in shrinkages:
+        floor = max(shrinkage * middle, 1e-12)
+        scaled = turned / ((1 - shrinkage) * values + floor)
+        weight = scaled @ vectors.T + rest / floor
+        bias = np.where(number > 0, -0.5 * (weight * means).sum(axis=1), NEVER)
+        maps.append(LinearMap(weight, bias))
+    return maps
+
+
+def poisson_maps(
+    x: Float64Array,
+    codes: NDArray[np.int64],
+    n_classes: int,
+    prior_trials: tuple[float, ...] = PRIOR_TRIALS,
+) -> list[LinearMap]:
+    """Poisson naive Bayes with rates drawn towards the mean over classes.
+
+    A class's rate is the posterior mean under a gamma prior that weighs as much
+    as ``prior_trials`` trials at the unit's overall rate.
+    """
+    number = np.bincount(codes, minlength=n_classes)[:, None]
+    sums = class_means(x, codes, n_classes) * number
+    overall = x.mean(axis=0) + 1e-3
+    maps = []
+    for weight in prior_trials:
+        rates = (sums + weight * overall) / (number + weight)
+        bias = np.where(number[:, 0] > 0, -rates.sum(axis=1), NEVER)
+        maps.append(LinearMap(np.log(rates), bias))
+    return maps
+
+
+def logistic_maps(
+    x: Float64Array,
+    codes: NDArray[np.int64],
+    n_classes: int,
+    penalties: tuple[float, ...] = PENALTIES,
+) -> list[LinearMap]:
+    """Multinomial logistic regression on standardised counts, run until it converges."""
+    centre, scale = x.mean(axis=0), x.std(axis=0)
+    scale[scale == 0] = 1.0
+    model = LogisticRegression(tol=1e-4, max_iter=2000, class_weight="balanced", warm_start=True)
+    maps = []
+    for penalty in penalties:
+        model.set_params(C=penalty)
+        model.fit((x - centre) / scale, codes)
+        maps.append(_unstandardised(model, centre, scale, n_classes))
+    return maps
+
+
+def _unstandardised(
+    model: LogisticRegression, centre: Float64Array, scale: Float64Array, n_classes: int
+) -> LinearMap:
+    """A fitted model on standardised features as a map of raw counts to all classes."""
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(model.classes_) == 2:
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    weight = np.zeros((n_classes, len(centre)))
+    bias = np.full(n_classes, NEVER)
+    weight[model.classes_] = coefficients / scale
+    bias[model.classes_] = intercepts - weight[model.classes_] @ centre
+    return LinearMap(weight, bias)
+
+
+MapFitter = Callable[[Float64Array, NDArray[np.int64], int], list[LinearMap]]
+
+
+def choose(data: TrainingData, fit_maps: MapFitter, folds: int = 2) -> tuple[int, float]:
+    """Which of a fitter's maps is best on left-out groups, and its temperature there.
+
+    Parameters
+    ----------
+    data : TrainingData
+    fit_maps : callable
+        Gives candidate maps of features and codes, always in the same order.
+    folds : int
+        How many groups are left out in turn, the last ones in time.
+    """
+    pairs = data.inner_folds()[-folds:]
+    codes = np.concatenate([held.codes for _, held in pairs]) if pairs else np.empty(0, int)
+    candidates: list[list[Float64Array]] = []
+    for fitted, held in pairs:
+        maps = fit_maps(features(fitted), fitted.codes, data.n_classes)
+        candidates.append([m.logits(features(held)) for m in maps])
+    if not pairs:
+        return 0, 1.0
+    logits = [np.concatenate(parts) for parts in zip(*candidates, strict=True)]
+    temperatures = [fit_temperature(scores, codes) for scores in logits]
+    losses = [
+        negative_log_likelihood(scores / t, codes)
+        for scores, t in zip(logits, temperatures, strict=True)
+    ]
+    best = int(np.argmin(losses))
+    return best, temperatures[best]
+
+
+def fit_linear(data: TrainingData, fit_maps: MapFitter) -> LinearClassifier:
+    """Choose among a fitter's maps on left-out groups, then fit to all training trials."""
+    best, temperature = choose(data, fit_maps)
+    chosen = fit_maps(features(data), data.codes, data.n_classes)[best]
+    return LinearClassifier(chosen.weight, chosen.bias, temperature)
+
+
+def fit_lda(data: TrainingData, seed: int = 0) -> LinearClassifier:
+    """Linear discriminant analysis; shrinkage and temperature from left-out groups."""
+    return fit_linear(data, lda_maps)
+
+
+def fit_poisson(data: TrainingData, seed: int = 0) -> LinearClassifier:
+    """Poisson naive Bayes; prior and temperature from left-out groups."""
+    return fit_linear(data, poisson_maps)
+
+
+def fit_logistic(data: TrainingData, seed: int = 0) -> LinearClassifier:
+    """Multinomial logistic regression; penalty and temperature from left-out groups."""
+    return fit_linear(data, logistic_maps)

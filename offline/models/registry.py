@@ -1,0 +1,47 @@
+"""Models by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from offline.models.data import TrainingData
+from offline.models.linear import fit_lda, fit_logistic, fit_poisson
+from rtdecode.errors import UserError
+
+Fitter = Callable[[TrainingData, int], torch.nn.Module]
+
+MODELS: dict[str, Fitter] = {
+    "lda": fit_lda,
+    "poisson": fit_poisson,
+    "logistic": fit_logistic,
+}
+
+
+def fit_model(name: str, data: TrainingData, seed: int = 0) -> torch.nn.Module:
+    """Fit a model by name; it takes counts and gives calibrated probabilities.
+
+    Raises
+    ------
+    UserError
+        If there is no such model.
+    """
+    if name not in MODELS:
+        raise UserError(f"a model is one of {', '.join(MODELS)}; found {name!r}")
+    return MODELS[name](data, seed).eval()
+
+
+def predict(
+    module: torch.nn.Module, counts: NDArray[np.uint16], batch: int = 512
+) -> NDArray[np.float32]:
+    """Probabilities of many windows in batches, (n, classes) float32."""
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(counts), batch):
+            part = torch.from_numpy(counts[start : start + batch].astype(np.float32))
+            parts.append(module(part).numpy())
+    found: NDArray[np.float32] = np.concatenate(parts)
+    return found

@@ -1,0 +1,197 @@
+"""Train a decoder on a session and write it as a bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from offline.models.registry import fit_model
+from offline.protocol import EARLY_WINDOW, run_folds, summarise, training_data
+from rtdecode.bundle import (
+    BundleInfo,
+    SessionUsed,
+    check_free,
+    file_sha256,
+    save_bundle,
+)
+from rtdecode.counts import count_session
+from rtdecode.session.model import Session
+from rtdecode.splits import Fold, SplitKind, make_folds
+from rtdecode.tasks import Task, resolve_task
+from rtdecode.windows import WindowSpec
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What training gave.
+
+    Attributes
+    ----------
+    info : BundleInfo
+    metrics : dict of str to float
+        ``accuracy``, ``chance``, ``calibration_error`` and ``trials`` on trials
+        kept out; ``accuracy_shuffled`` with training labels dealt out anew and
+        ``accuracy_0_30_ms`` from the 30 ms after onset, under the same split.
+    """
+
+    info: BundleInfo
+    metrics: dict[str, float]
+
+    def summary(self) -> str:
+        """One line for a person."""
+        m = self.metrics
+        return (
+            f"{self.info.model} on {self.info.task}, {self.info.split}, {self.info.window}: "
+            f"{m['accuracy']:.1%} of {m['trials']:.0f} trials kept out (chance {m['chance']:.1%}, "
+            f"shuffled labels {m['accuracy_shuffled']:.1%}, 0-30 ms {m['accuracy_0_30_ms']:.1%}); "
+            f"calibration error {m['calibration_error']:.3f}"
+        )
+
+    def figures(self) -> dict[str, object]:
+        """The result as plain data for JSON."""
+        return {
+            "model": self.info.model,
+            "task": self.info.task,
+            "window": str(self.info.window),
+            "split": self.info.split,
+            "classes": list(self.info.classes),
+            "units": len(self.info.unit_ids),
+            "sessions": [used.model_dump() for used in self.info.sessions],
+            **self.metrics,
+        }
+
+
+def measure(
+    session: Session,
+    task: Task,
+    counts: NDArray[np.uint16],
+    folds: list[Fold],
+    model: str,
+    seed: int,
+) -> dict[str, float]:
+    """Ask a model on the trials kept out, beside its controls under the same split."""
+    outcome = run_folds(task, counts, folds, model, seed=seed)
+    shuffled = run_folds(task, counts, folds, model, seed=seed, shuffled=True)
+    early = count_session(session, task.onsets_us, EARLY_WINDOW)
+    metrics = summarise(outcome)
+    metrics["accuracy_shuffled"] = shuffled.accuracy
+    metrics["accuracy_0_30_ms"] = run_folds(task, early, folds, model, seed=seed).accuracy
+    return metrics
+
+
+def train(
+    session: Session,
+    task_name: str,
+    model: str,
+    window: WindowSpec,
+    *,
+    split: SplitKind = "chronological",
+    train_share: float = 0.6,
+    seed: int = 0,
+    session_path: str | Path | None = None,
+) -> tuple[torch.nn.Module, TrainResult]:
+    """Fit a model to a session and measure it on trials kept out.
+
+    A chronological split keeps its last trials out of the bundle too, so that
+    they can be decoded afterwards. With the others every trial trains the
+    bundle, and the figures come from models of the same recipe on the folds.
+
+    Parameters
+    ----------
+    session : Session
+        Already filtered to the units wanted.
+    task_name : str
+        A named task or ``TABLE.COLUMN``.
+    model : str
+    window : WindowSpec
+    split : {"chronological", "random", "block"}
+    train_share : float
+        Share of the presentations that trains, of a chronological split.
+    seed : int
+    session_path : path or None
+        Where the session came from, for its hash.
+
+    Returns
+    -------
+    torch.nn.Module, TrainResult
+
+    Raises
+    ------
+    UserError
+        If the session lacks the task or a class has too few trials.
+    """
+    task = resolve_task(session, task_name)
+    counts = count_session(session, task.onsets_us, window)
+    folds = make_folds(task, split, train_share=train_share, seed=seed)
+    metrics = measure(session, task, counts, folds, model, seed)
+    rows = folds[0].train if split == "chronological" else np.arange(len(task))
+    everything = Fold(folds[0].name, rows, rows[:0])
+    module = fit_model(model, training_data(task, counts, everything), seed)
+    used = SessionUsed(
+        name=session.name,
+        sha256=file_sha256(session_path) if session_path else "",
+        last_training_onset_us=int(task.onsets_us[rows[-1]]),
+    )
+    info = BundleInfo(
+        model=model,
+        task=task.name,
+        label_rule=task.rule,
+        classes=task.classes,
+        unit_ids=tuple(session.units.ids.tolist()),
+        unit_areas=tuple(session.units.areas.tolist()),
+        window=window,
+        sessions=(used,),
+        split=f"{split} {train_share:g}" if split == "chronological" else split,
+        metrics=metrics,
+    )
+    return module, TrainResult(info, metrics)
+
+
+def train_bundle(
+    session: Session,
+    task_name: str,
+    model: str,
+    window: WindowSpec,
+    out: str | Path,
+    *,
+    split: SplitKind = "chronological",
+    train_share: float = 0.6,
+    seed: int = 0,
+    session_path: str | Path | None = None,
+    json_path: str | Path | None = None,
+    force: bool = False,
+) -> TrainResult:
+    """`train`, then write the bundle and, if wanted, the figures as JSON.
+
+    Raises
+    ------
+    UserError
+        As `train`; or if a file is in the way and ``force`` is not given.
+    """
+    for path in (out, json_path):
+        if path is not None:
+            check_free(Path(path), force)
+    module, result = train(
+        session,
+        task_name,
+        model,
+        window,
+        split=split,
+        train_share=train_share,
+        seed=seed,
+        session_path=session_path,
+    )
+    save_bundle(module, result.info, out, force=force)
+    if json_path is not None:
+        write_figures(result.figures(), json_path)
+    return result
+
+
+def write_figures(figures: dict[str, object], path: str | Path) -> None:
+    """Write figures as JSON."""
+    Path(path).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
