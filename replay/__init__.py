@@ -1,0 +1,1 @@
+"""Recorded sessions as live streams, and the demo that shows it all."""

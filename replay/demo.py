@@ -23,7 +23,7 @@ from rtdecode.session import QualityFilter, Session, read_session
 from rtdecode.tasks import Task
 from rtdecode.windows import WindowSpec
 
-console = Console(stderr=True)
+console = Console(stderr=True, emoji=False)
 PATIENCE_S = 120.0  # beyond the replay's own length: start-up and compilation
 MAKE_ROOM = "give another --out, or --force to write over it"
 
@@ -155,9 +155,11 @@ def _go_live(settings: DemoSettings, path: Path, start_us: int, stop_us: int) ->
     decode = ["decode", settings.file("decoder.pt"), "--once"]
     with Processes(console) as processes:
         processes.start(
-            "decoder", [*decode, "--json", live, "--posteriors", posteriors, *_force(settings)]
+            "decoder",
+            [*decode, "--json", live, "--posteriors", posteriors, *_force(settings)],
+            log=settings.file("decoder.log"),
         )
-        processes.start("display", _view(settings), needed=False)
+        processes.start("display", _view(settings), needed=False, log=settings.file("display.log"))
         processes.start("source", ["replay", path, *stretch, "--wait", "decoder"])
         processes.wait(PATIENCE_S + settings.seconds)
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -20,11 +21,19 @@ GRACE_S = 10.0
 
 @dataclass(frozen=True)
 class Part:
-    """A process and whether the others make no sense without it."""
+    """A process, whether the others make no sense without it, and where its words go."""
 
     name: str
     child: subprocess.Popen[str]
     needed: bool
+    log: Path | None
+
+    def last_words(self) -> str:
+        """What a process that failed said last."""
+        if self.log is None:
+            return "see above"
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
 
 
 class Processes:
@@ -58,14 +67,27 @@ class Processes:
             except subprocess.TimeoutExpired:
                 part.child.kill()
 
-    def start(self, name: str, arguments: Sequence[object], needed: bool = True) -> None:
-        """Start ``rtdecode`` with these arguments."""
+    def start(
+        self,
+        name: str,
+        arguments: Sequence[object],
+        needed: bool = True,
+        log: Path | None = None,
+    ) -> None:
+        """Start ``rtdecode`` with these arguments, its messages into ``log`` if given."""
         command = [sys.executable, "-m", "rtdecode.cli", *map(str, arguments)]
         # One thread each: three processes share the machine with the source's clock.
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        child = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.DEVNULL)
+        with Path(log or os.devnull).open("w") as said:
+            child = subprocess.Popen(
+                command,
+                env=environment,
+                text=True,
+                stdout=subprocess.DEVNULL,
+                stderr=said if log else None,
+            )
         self._console.print(f"started the {name} (process {child.pid})", highlight=False)
-        self._parts.append(Part(name, child, needed))
+        self._parts.append(Part(name, child, needed, log))
 
     def wait(self, timeout_s: float) -> None:
         """Until all have ended.
@@ -91,6 +113,5 @@ class Processes:
         for part in self._parts:
             if part.needed and part.child.poll() not in (None, 0):
                 raise UserError(
-                    f"the {part.name} ended with code {part.child.returncode}; its own words "
-                    "stand above"
+                    f"the {part.name} ended with code {part.child.returncode}: {part.last_words()}"
                 )

@@ -19,7 +19,7 @@ from rtdecode.health import State
 from rtdecode.session import read_session
 from rtdecode.session.quality import QualityFilter
 
-console = Console(stderr=True)
+console = Console(stderr=True, emoji=False)
 LINGER_S = 1.0  # what is still in LSL's buffers goes out before the outlets close
 
 

@@ -63,7 +63,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def print_summary(figures: Mapping[str, Any], picture: Path) -> None:
     """The figures of a demo as a person reads them."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print()
     origin = "simulated" if figures["simulated"] else "recorded"
     console.print(f"[bold]{figures['task']}[/] from {origin} session {figures['session']}")

@@ -61,7 +61,7 @@ NoFilter = Annotated[
 @app.command()
 def demo(
     session: Annotated[
-        Path | None, typer.Argument(help="A recorded session; a simulated one without.")
+        Path | None, typer.Option(help="A recorded session; a simulated one without.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for what the demo writes.")] = Path("demo"),
     task: Annotated[str | None, typer.Option(help="As for train; chosen if not given.")] = None,
@@ -184,6 +184,9 @@ def view(
     ] = "",
     theme: Annotated[str, typer.Option(help="dark or light; as last time without.")] = "",
     size: Annotated[str, typer.Option(help="Of the window, as 1200x900.")] = "",
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Pictures of the stimuli, named by label.")
+    ] = None,
 ) -> None:
     """Show a decoder at work: its decisions, the spikes, its health."""
     from rtdecode.gui.app import ViewOptions, run_view, size_of
@@ -196,6 +199,7 @@ def view(
         decoder=decoder,
         theme=theme,
         size=size_of(size),
+        images=images,
     )
     raise typer.Exit(run_view(options))
 

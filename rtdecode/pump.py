@@ -59,9 +59,7 @@ class PlainPump:
         """See ``Pump.until``."""
         intake, dedup_us = self._engine.intake, self._engine.settings.dedup_us
         while True:
-            wait_s = min(
-                max((deadline_us - clock_us()) / US_PER_S, 0.0), LONGEST_WAIT_S
-            )
+            wait_s = min(max((deadline_us - clock_us()) / US_PER_S, 0.0), LONGEST_WAIT_S)
             samples, stamps = self._inlet.pull(wait_s)
             n = len(stamps)
             stamps_to_us(stamps, n, self._times_us)
@@ -118,7 +116,8 @@ def compile_pump(library: str) -> Callable[..., int]:
     """
     binding.load_library_permanently(library)
     count = types.uint64 if ctypes.sizeof(ctypes.c_ulong) == 8 else types.uint32
-    ints, floats = types.CPointer(types.int32), types.CPointer(types.float64)
+    pointer: Any = types.CPointer
+    ints, floats = pointer(types.int32), pointer(types.float64)
     external = types.ExternalFunction
     pull_sample = external(
         "lsl_pull_sample_i",
@@ -182,7 +181,7 @@ def _make_loop(pull_sample: Any, pull_chunk: Any, clock: Any) -> Callable[..., i
             ingest(intake, samples, times_us, n, latest_us, dedup_us)
             # A time-out (-1) is the ordinary end of a wait in vain.
             if error[0] != 0 and error[0] != -1:
-                return error[0]
+                return int(error[0])
             if intake.state[WATERMARK_US] >= watermark_us or clock() >= deadline_s:
                 return 0
 

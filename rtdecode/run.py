@@ -23,7 +23,7 @@ from rtdecode.session.model import Session
 from rtdecode.session.quality import QualityFilter
 from rtdecode.virtual import decode_task, new_engine, presentations_between
 
-console = Console(stderr=True)
+console = Console(stderr=True, emoji=False)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def print_figures(figures: Mapping[str, object]) -> None:
         assert isinstance(values, dict)
         for name, value in values.items():
             table.add_row(f"{group.removesuffix('_ms')} {name}", _text(value))
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def _text(value: object) -> str:

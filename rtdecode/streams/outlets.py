@@ -11,6 +11,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from rtdecode.microseconds import US_PER_S
 from rtdecode.session.model import Units
 from rtdecode.streams.wire import (
     POSTERIOR,
@@ -20,7 +21,6 @@ from rtdecode.streams.wire import (
     SPIKE_FORMAT,
     SPIKES,
     TEXT_FORMAT,
-    US_PER_S,
     Format,
     seconds,
 )
@@ -76,7 +76,7 @@ class SpikeOutlet:
         self._outlet = pylsl.StreamOutlet(info, max_buffered=SPIKE_BUFFER_HUNDREDS)
         self.sequence = 0
 
-    def push(self, unit_ids: NDArray[np.integer], times_us: NDArray[np.int64]) -> None:
+    def push(self, unit_ids: NDArray[np.int32], times_us: NDArray[np.int64]) -> None:
         """Send rows, a spike or (unit id -1) a watermark each.
 
         Parameters
@@ -94,7 +94,7 @@ class SpikeOutlet:
 
     def has_consumers(self) -> bool:
         """Whether anybody listens."""
-        return self._outlet.have_consumers()
+        return bool(self._outlet.have_consumers())
 
 
 class TextOutlet:
@@ -114,7 +114,7 @@ class TextOutlet:
 
     def has_consumers(self) -> bool:
         """Whether anybody listens."""
-        return self._outlet.have_consumers()
+        return bool(self._outlet.have_consumers())
 
 
 class PosteriorOutlet:

@@ -77,7 +77,7 @@ class Found:
 
 def clock_us() -> int:
     """LSL clock of this machine, int microseconds."""
-    return round(pylsl.local_clock() * US_PER_S)
+    return round(float(pylsl.local_clock()) * US_PER_S)
 
 
 def seconds(time_us: int) -> float:
