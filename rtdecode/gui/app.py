@@ -20,8 +20,10 @@ from rtdecode.errors import UserError
 from rtdecode.gui.feed import Feed
 from rtdecode.gui.packets import Batch
 from rtdecode.gui.state import DisplayState
+from rtdecode.gui.stimuli import image_files
 from rtdecode.gui.theme import THEMES, Theme
 from rtdecode.gui.window import DisplayWindow
+from rtdecode.session.model import Units
 
 FRAME_MS = 33
 #: The last decisions may still be on the wire when the source says that it has ended.
@@ -48,6 +50,8 @@ class ViewOptions:
         ``dark`` or ``light``; empty for the remembered one.
     size : tuple of int
         Width and height, pixels; (0, 0) for the remembered one.
+    images : Path or None
+        A folder with pictures of the stimuli, named by label.
     settings : Path or None
         Where layout and choices are kept; None for the user's own place.
     """
@@ -59,6 +63,7 @@ class ViewOptions:
     decoder: str = ""
     theme: str = ""
     size: tuple[int, int] = (0, 0)
+    images: Path | None = None
     settings: Path | None = None
 
 
@@ -77,45 +82,39 @@ class Display:
         self, feed: Feed, window: DisplayWindow, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.feed, self.window, self.clock = feed, window, clock
+        window.decoder_chosen.connect(feed.choose)
         self.state: DisplayState | None = None
         self.first_s: float | None = None
         self.ended_s: float | None = None
-        self._waiting_batch = Batch()
+        self._units: Units | None = None
 
     def frame(self) -> None:
         """Draw one frame."""
         now_s = self.clock()
-        batch = self.feed.pull()
-        self._apply(batch, now_s)
+        self.apply(self.feed.pull(), now_s)
+        names = [source.name for source in self.feed.decoders]
         if self.state is None:
-            self._show_found()
+            rows = [(s.name, s.kind, s.channels, s.host) for s in self.feed.found]
+            self.window.waiting.show_found(rows, names, self.feed.message)
+        self.window.offer_decoders(names)
         self.window.draw(self.state, now_s)
 
-    def _apply(self, batch: Batch, now_s: float) -> None:
+    def apply(self, batch: Batch, now_s: float) -> None:
+        """Take in what arrived; another decoder starts another state."""
+        if batch.units is not None:
+            self._units = batch.units
         if batch.decoder and (self.state is None or batch.decoder != self.state.decoder):
-            order = self.state.order if self.state else None
             self.state = DisplayState(batch.decoder)
-            if order:
-                self.state.order = order
+            batch.units = self._units
         if self.state is None:
-            if batch.units is not None:
-                self._waiting_batch.units = batch.units
             return
-        if self._waiting_batch.units is not None and batch.units is None:
-            batch.units = self._waiting_batch.units
-        self._waiting_batch = Batch()
         self.state.apply(batch, now_s)
         if self.first_s is None and batch.heard:
             self.first_s = now_s
-        if self.state.ended and self.ended_s is None:
-            self.ended_s = now_s
-        elif not self.state.ended:
+        if not self.state.ended:
             self.ended_s = None
-
-    def _show_found(self) -> None:
-        rows = [(s.name, s.kind, s.channels, s.host) for s in self.feed.found]
-        names = [source.name for source in self.feed.decoders]
-        self.window.waiting.show_found(rows, names, self.feed.message)
+        elif self.ended_s is None:
+            self.ended_s = now_s
 
 
 def has_screen() -> bool:
@@ -184,7 +183,8 @@ def run_view(options: ViewOptions) -> int:
         )
     app = new_application(offscreen=offscreen)
     settings = QSettings(str(settings_path(options)), QSettings.Format.IniFormat)
-    window = DisplayWindow(settings)
+    files = image_files(options.images) if options.images else {}
+    window = DisplayWindow(settings, files)
     if options.theme:
         window.set_theme(_theme(options.theme))
     if options.size != (0, 0):
@@ -209,7 +209,7 @@ def _run(app: QApplication, display: Display, options: ViewOptions, *, offscreen
     def frame() -> None:
         try:
             display.frame()
-        except Exception as error:  # Qt would print it and go on: it is raised below
+        except Exception as error:  # noqa: BLE001 - Qt would print it; it is raised below
             failure.append(error)
         if failure or _is_due(display, options.after_s, stops_at_end):
             app.quit()

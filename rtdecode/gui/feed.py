@@ -179,6 +179,11 @@ class Feed:
         except UserError as error:
             self.message = str(error)
             return
+        self.message = ""
+        if role == POSTERIOR:
+            # The pulling side drops the inlets of the decoder before.
+            for other in OF_DECODER:
+                self._open.pop(other, None)
         self._open[role] = _identity(stream)
         self._queue.put(attached)
 
@@ -197,9 +202,9 @@ class Feed:
             attached = self._queue.get()
             if isinstance(attached, BaseException):
                 raise attached
-            before = self._inlets.pop(attached.role, None)
-            if before:
-                before.close()
+            for role in OF_DECODER if attached.role == POSTERIOR else (attached.role,):
+                if before := self._inlets.pop(role, None):
+                    before.close()
             self._inlets[attached.role] = attached.inlet
             batch = replace(
                 batch,
@@ -231,7 +236,7 @@ def _decoder_info(inlet: PosteriorInlet) -> DecoderInfo:
     try:
         deadline_ms = float(about["deadline_ms"])
     except ValueError:
-        deadline_ms = float("nan")
+        deadline_ms = float("inf")
     name = Source({POSTERIOR: inlet.stream}).name
     classes = tuple(inlet.classes())
     return DecoderInfo(name, classes, about["task"], about["window"], about["bundle"], deadline_ms)

@@ -55,6 +55,24 @@ def probability_levels(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.where(finite, scaled, 0.0).astype(np.uint8)
 
 
+def thickened(levels: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
+    """Let each class shine over `by` rows on either side where these are darker.
+
+    Of 119 classes each has a pixel or two, too thin to be seen from afar.
+
+    Parameters
+    ----------
+    levels : (classes, columns) uint8
+    by : int
+        Rows.
+    """
+    thick = levels.copy()
+    for shift in range(1, by + 1):
+        np.maximum(thick[shift:], levels[:-shift], out=thick[shift:])
+        np.maximum(thick[:-shift], levels[shift:], out=thick[:-shift])
+    return thick
+
+
 def usual_interval_us(times_us: NDArray[np.int64], otherwise_us: int) -> int:
     """Median interval of the newest decisions; `otherwise_us` with fewer than two."""
     return int(np.median(np.diff(times_us[-50:]))) if len(times_us) > 1 else otherwise_us

@@ -26,7 +26,7 @@ class DecoderInfo:
     task: str = ""
     window: str = ""
     bundle: str = ""
-    deadline_ms: float = math.nan
+    deadline_ms: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,9 @@ class DisplayState:
         self.spikes.extend(times[near], self.order.rows_of(batch.spike_units[near]))
 
     def _apply_decisions(self, batch: Batch, now_s: float) -> None:
-        if len(batch.posterior_us):
+        if batch.posteriors.shape[1] != len(self.decoder.classes):
+            self.malformed += len(batch.posteriors)
+        else:
             self.posterior_us.extend(batch.posterior_us)
             self.posteriors.extend(batch.posteriors)
         if batch.decisions:
@@ -155,8 +157,7 @@ class DisplayState:
             return None
         silent = self.freshness.silent(now_s)
         if silent:
-            name, age_s = max(silent.items(), key=lambda item: item[1])
-            return Trouble(f"no {name}", age_s)
+            return Trouble(f"no {' or '.join(silent)}", max(silent.values()))
         if self.health and self._troubled_s is not None:
             reason = f": {self.health.message}" if self.health.message else ""
             return Trouble(f"decoder {self.health.state}{reason}", now_s - self._troubled_s)

@@ -27,8 +27,12 @@ class Theme:
         The decoded class, the true label, and all other classes.
     good, warn, bad : str
         Each always comes with a word or a sign, never as colour alone.
+    alarm : str
+        The frame when what is shown is not live; white text lies on it.
     ramp : tuple of str
         From nothing to the most, for images.
+    window : str
+        Ground of the raster inside a decoding window.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Theme:
     good: str
     warn: str
     bad: str
+    alarm: str
     ramp: tuple[str, ...]
     window: str
 
@@ -59,7 +64,8 @@ DARK = Theme(
     other="#566270",
     good="#2fc79a",
     warn="#f0e442",
-    bad="#ff5c33",
+    bad="#ff6b45",
+    alarm="#d3222a",
     ramp=("#181c22", "#1f4e79", "#56b4e9", "#fdf6c9"),
     window="#26343f",
 )
@@ -76,6 +82,7 @@ LIGHT = Theme(
     good="#007a58",
     warn="#946800",
     bad="#c8102e",
+    alarm="#d3222a",
     ramp=("#ffffff", "#a9d3ee", "#0072b2", "#06263d"),
     window="#e4eef6",
 )
@@ -130,8 +137,11 @@ def stylesheet(theme: Theme, px: int) -> str:
     QMainWindow::separator {{ background: {theme.background}; width: 4px; height: 4px; }}
     QFrame#panel, QFrame#panel QLabel, QFrame#bar, QFrame#bar QLabel {{
         background: {theme.panel}; }}
+    QLabel#title, QLabel#note, QLabel#key, QLabel#value, QPushButton, QComboBox, QTableWidget,
+        QHeaderView, QToolTip {{ font-size: {px}px; }}
+    QLabel#keys {{ font-size: {0.85 * px:.0f}px; }}
     QLabel#title {{ color: {theme.faint}; font-weight: bold; }}
-    QLabel#note, QLabel#key {{ color: {theme.faint}; }}
+    QLabel#note, QLabel#key, QLabel#keys {{ color: {theme.faint}; }}
     QToolTip {{ background: {theme.panel}; color: {theme.text}; border: 1px solid {theme.line}; }}
     QPushButton, QComboBox {{ background: {theme.panel}; border: 1px solid {theme.line};
         border-radius: 4px; padding: {px // 4}px {px // 2}px; }}

@@ -41,7 +41,7 @@ class Timing:
     @property
     def ms(self) -> NDArray[np.float64]:
         """Milliseconds, (decisions, stages + total) float64; NaN where not measured."""
-        return self._table.rows
+        return np.asarray(self._table.rows, np.float64)
 
     def percentiles(self) -> NDArray[np.float64]:
         """(stages + total, 4) float64 milliseconds: p50, p95, p99, max; NaN where unknown."""
@@ -65,4 +65,5 @@ class Timing:
 def _stage_row(stages_ms: Mapping[str, float]) -> NDArray[np.float64]:
     stages = np.array([stages_ms.get(stage, np.nan) for stage in STAGES])
     measured = np.isfinite(stages)
-    return np.r_[stages, stages[measured].sum() if measured.any() else np.nan]
+    summed = stages[measured].sum() if measured.any() else np.nan
+    return np.append(stages, stages_ms.get("total", summed))

@@ -95,7 +95,8 @@ def new_plot() -> Any:
     plot.hideButtons()
     plot.setMouseEnabled(x=False, y=False)
     plot.getPlotItem().getViewBox().setDefaultPadding(0.0)
-    plot.getPlotItem().setContentsMargins(0, 2, 6, 0)
+    plot.getPlotItem().setContentsMargins(0, 4, 14, 0)
+    plot.getAxis("bottom").setStyle(hideOverlappingLabels=False)
     plot.setFrameShape(QFrame.Shape.NoFrame)
     return plot
 
@@ -118,3 +119,9 @@ def pen(colour: str, *, dashed: bool = False) -> Any:
     """A pen of one pixel: wider ones cost Qt ten times as much."""
     style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
     return pg.mkPen(colour, width=1, style=style)
+
+
+def ago_ticks(duration_us: int, step_s: int) -> list[tuple[float, str]]:
+    """Ticks of an axis that counts seconds back from its right edge."""
+    back = range(step_s, round(duration_us * 1e-6), step_s)
+    return [(-float(ago), f"−{ago} s") for ago in back]

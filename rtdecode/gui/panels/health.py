@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 import numpy as np
 import pyqtgraph as pg
+from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QGridLayout, QLabel
 
@@ -27,7 +28,7 @@ FIGURES = ("data age", "spikes/s", "watermark lag", "windows", "triggers")
 
 
 class HealthPanel(Panel):
-    """Can what is shown be trusted?"""
+    """Whether what is shown can be trusted."""
 
     key, title = "health", "Health"
 
@@ -36,14 +37,14 @@ class HealthPanel(Panel):
         self.state_label = QLabel("○ WAITING")
         self.values = {name: QLabel("–") for name in (*FIGURES, *SPIKE_KINDS)}
         self.plot = new_plot()
-        self.plot.hideAxis("left")
         self.plot.hideAxis("bottom")
         self.rate = pg.PlotCurveItem()
         self.plot.addItem(self.rate)
-        self.plot.setMaximumHeight(60)
+        self.plot.setMinimumHeight(24)
         self.box.addWidget(self.state_label)
         self.box.addLayout(self._grid())
         self.box.addWidget(self.plot, 1)
+        self.box.addStretch(0)
 
     def _grid(self) -> QGridLayout:
         grid = QGridLayout()
@@ -54,6 +55,7 @@ class HealthPanel(Panel):
                 key = QLabel(name.replace("_", " "))
                 key.setObjectName("key")
                 value = self.values[name]
+                value.setObjectName("value")
                 value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 grid.addWidget(key, row, 2 * column)
                 grid.addWidget(value, row, 2 * column + 1)
@@ -108,8 +110,13 @@ class HealthPanel(Panel):
             self._write(kind, f"{count:,}")
             bad = bool(count) and kind != "on_time"
             self.values[kind].setStyleSheet(f"color: {self.theme.warn};" if bad else "")
-        rates = state.rates.rows
-        self.rate.setData(np.arange(len(rates), dtype=float), np.nan_to_num(rates))
+        self._draw_rates(np.nan_to_num(state.rates.rows))
+
+    def _draw_rates(self, rates: NDArray[np.float64]) -> None:
+        most = float(rates.max(initial=1.0))
+        self.rate.setData(np.arange(len(rates), dtype=float), rates)
+        self.plot.setRange(xRange=(0, max(1, len(rates) - 1)), yRange=(-0.1 * most, 1.1 * most))
+        self.plot.getAxis("left").setTicks([[(0.0, "0"), (most, f"{thousands(most)}/s")]])
 
     def _write(self, name: str, text: str) -> None:
         if self.values[name].text() != text:
@@ -128,6 +135,11 @@ def age_text(age_s: float | None) -> str:
     if age_s is None:
         return "–"
     return "live" if age_s < 0.2 else f"{age_s:.1f} s" if age_s < 60 else f"{age_s / 60:.0f} min"
+
+
+def thousands(value: float) -> str:
+    """A count in at most four signs."""
+    return f"{value:.0f}" if value < 1_000 else f"{value / 1_000:.3g}k"
 
 
 def whole(value: float) -> str:

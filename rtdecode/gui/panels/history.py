@@ -9,8 +9,8 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRectF
 
-from rtdecode.gui.history import history_image, usual_interval_us
-from rtdecode.gui.panels.base import Panel, colour_plot, new_plot, pen
+from rtdecode.gui.history import history_image, thickened, usual_interval_us
+from rtdecode.gui.panels.base import Panel, ago_ticks, colour_plot, new_plot, pen
 from rtdecode.gui.raster import Span
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme, history_table
@@ -32,9 +32,9 @@ class HistoryPanel(Panel):
         self.plot.addItem(self.truth)
         self.plot.invertY(True)
         self.plot.setXRange(-DURATION_US * 1e-6, 0)
-        self.plot.setLabel("bottom", "seconds before now")
+        self.plot.getAxis("bottom").setTicks([ago_ticks(DURATION_US, 10)])
         self.box.addWidget(self.plot, 1)
-        self.say("probability of each class; ● true label")
+        self.say("probability of each class; ○ true label")
         self._classes: tuple[str, ...] = ()
 
     def span(self, view: View) -> Span:
@@ -53,6 +53,8 @@ class HistoryPanel(Panel):
         times = state.posterior_us.rows
         hold = min(DURATION_US, 3 * usual_interval_us(times, 1_000_000) // 2)
         drawn = history_image(times, state.posteriors.rows, span, hold)
+        least_px = 3.0 * drawn.shape[0] / max(1.0, self._room().height())
+        drawn = thickened(drawn, int(least_px) // 2)
         self.image.setImage(drawn, autoLevels=False, levels=(0, 255))
         duration_s = span.columns * span.column_us * 1e-6
         self.image.setRect(QRectF(-duration_s, 0, duration_s, drawn.shape[0]))
@@ -70,13 +72,15 @@ class HistoryPanel(Panel):
             x=(at[:, 0] - span.stop_us) * 1e-6, y=at[:, 1] + 0.5, size=self._mark_size(state)
         )
 
+    def _room(self) -> QRectF:
+        return self.plot.getPlotItem().getViewBox().rect()  # type: ignore[no-any-return]
+
     def _mark_size(self, state: DisplayState) -> float:
         """As wide as a decision and as high as a class, within reason."""
-        room = self.plot.getPlotItem().getViewBox().rect()
         interval_us = usual_interval_us(state.posterior_us.rows, 1_000_000)
-        wide = 0.8 * room.width() * interval_us / DURATION_US
-        high = 0.8 * room.height() / max(1, len(self._classes))
-        return max(4.0, min(0.7 * self.px, wide, max(high, 5.0)))
+        wide = 0.8 * self._room().width() * interval_us / DURATION_US
+        high = 0.8 * self._room().height() / max(1, len(self._classes))
+        return float(max(5.0, min(0.7 * self.px, wide, max(high, 6.0))))
 
     def _name_classes(self, classes: tuple[str, ...]) -> None:
         self._classes = classes
@@ -91,6 +95,6 @@ class HistoryPanel(Panel):
         super().set_look(theme, px)
         colour_plot(self.plot, theme, px)
         self.image.setLookupTable(history_table(theme))
-        self.truth.setBrush(theme.truth)
-        self.truth.setPen(pen(theme.panel))
+        self.truth.setBrush(None)
+        self.truth.setPen(pen(theme.truth))
         self._classes = ()

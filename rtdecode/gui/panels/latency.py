@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QLabel
+from PyQt6.QtWidgets import QGridLayout, QLabel
 
 from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot, pen
 from rtdecode.gui.state import DisplayState, View
@@ -17,16 +17,18 @@ from rtdecode.gui.timing import EDGES_MS, ROWS
 NAMES = ("wire in", "wait", "bin", "infer", "wire out", "total")
 COLUMNS = ("p50", "p95", "p99", "max")
 LOG_EDGES = np.log10(EDGES_MS)
+TOTAL = len(ROWS) - 1
 
 
 class LatencyPanel(Panel):
-    """Milliseconds from a window's last spike to its decision, by stage."""
+    """Milliseconds from a window's end to its decision, by stage."""
 
-    key, title = "latency", "Latency (ms)"
+    key, title = "latency", "Latency, ms"
 
     def __init__(self) -> None:
         super().__init__()
         self.plot = new_plot()
+        self.plot.getPlotItem().setContentsMargins(0, 0, 14, 0)
         self.bars = pg.BarGraphItem(x0=[], x1=[], y0=[], y1=[])
         self.deadline = pg.InfiniteLine(angle=90)
         self.plot.addItem(self.bars)
@@ -34,26 +36,24 @@ class LatencyPanel(Panel):
         self.plot.invertY(True)
         self.plot.setYRange(0, len(ROWS))
         self.plot.getAxis("left").setTicks([[(i + 0.6, n) for i, n in enumerate(NAMES)]])
-        decades = range(-3, 4)
-        self.plot.getAxis("bottom").setTicks([[(d, f"{10.0**d:g}") for d in decades]])
-        self.cells = [[QLabel() for _ in COLUMNS] for _ in range(len(ROWS) + 1)]
-        side = QHBoxLayout()
-        side.addWidget(self.plot, 1)
-        side.addLayout(self._grid())
-        self.box.addLayout(side, 1)
+        self.heads = [QLabel(name) for name in COLUMNS]
+        self.cells = [[QLabel("–") for _ in COLUMNS] for _ in ROWS]
+        self._axis_room = QLabel()
+        self.box.addLayout(self._grid(), 1)
 
     def _grid(self) -> QGridLayout:
+        """The plot, and beside each of its rows the figures."""
         grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
+        grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(0)
-        for row, labels in enumerate(self.cells):
-            grid.setRowStretch(row, 1)
-            for column, label in enumerate(labels):
+        grid.addWidget(self.plot, 1, 0, len(ROWS) + 1, 1)
+        grid.setColumnStretch(0, 1)
+        for row, labels in enumerate((self.heads, *self.cells)):
+            grid.setRowStretch(row, 1 if row else 0)
+            for column, label in enumerate(labels, start=1):
                 label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 grid.addWidget(label, row, column)
-        for label, name in zip(self.cells[-1], COLUMNS, strict=True):
-            label.setText(name)
-            label.setObjectName("key")
+        grid.addWidget(self._axis_room, len(ROWS) + 1, 1)
         return grid
 
     def shown(self, state: DisplayState, view: View) -> Hashable:
@@ -62,41 +62,50 @@ class LatencyPanel(Panel):
 
     def redraw(self, state: DisplayState, view: View) -> None:
         """Draw histograms, percentiles and the deadline."""
+        self._axis_room.setFixedHeight(int(self.plot.getAxis("bottom").height()))
         self._draw_deadline(state)
         if not state.timing.n:
             return
         self._draw_histograms(state)
-        for labels, values in zip(self.cells, state.timing.percentiles(), strict=False):
+        for labels, values in zip(self.cells, state.timing.percentiles(), strict=True):
             for label, value in zip(labels, values, strict=True):
                 label.setText(milliseconds(value))
 
     def _draw_histograms(self, state: DisplayState) -> None:
         shares = state.timing.histograms()
         row, place = np.nonzero(shares)
-        peak = shares.max(axis=1)
-        height = 0.85 * shares[row, place] / peak[row]
-        measured = np.flatnonzero(peak > 0)
+        if not len(row):
+            return
+        height = 0.85 * shares[row, place] / shares.max(axis=1)[row]
         self.bars.setOpts(
             x0=LOG_EDGES[place],
             x1=LOG_EDGES[place + 1],
             y0=row + 1.0 - height,
             y1=row + 1.0,
-            brushes=[self.theme.text if r == len(ROWS) - 1 else self.theme.accent for r in row],
+            brushes=[self.theme.text if r == TOTAL else self.theme.accent for r in row],
             pen=None,
         )
-        if len(measured):
-            marks = [LOG_EDGES[place.min()], LOG_EDGES[place.max() + 1]]
-            if np.isfinite(state.decoder.deadline_ms):
-                marks.append(np.log10(state.decoder.deadline_ms))
-            self.plot.setXRange(np.floor(min(marks)), np.ceil(max(marks) + 0.05))
+        seen = [LOG_EDGES[place.min()], LOG_EDGES[place.max() + 1]]
+        if _is_set(state.decoder.deadline_ms):
+            seen.append(np.log10(state.decoder.deadline_ms))
+        self._show_range(float(np.floor(min(seen))), float(max(seen)) + 0.3)
+
+    def _show_range(self, low: float, high: float) -> None:
+        """Show powers of ten from `low` to `high`, as many named as there is room for."""
+        self.plot.setXRange(low, high)
+        room = self.plot.getPlotItem().getViewBox().rect().width()
+        step = max(1, int(np.ceil((high - low) * 3.5 * self.px / max(1.0, room))))
+        named = [(d, f"{10.0**d:g}") for d in range(-3, 4) if d % step == 0]
+        self.plot.getAxis("bottom").setTicks([named])
 
     def _draw_deadline(self, state: DisplayState) -> None:
         deadline = state.decoder.deadline_ms
-        known = bool(np.isfinite(deadline) and deadline > 0)
-        self.deadline.setVisible(known)
-        if known:
+        self.deadline.setVisible(_is_set(deadline))
+        if _is_set(deadline):
             self.deadline.setValue(np.log10(deadline))
-            self.say(f"deadline {deadline:g} ms: {state.timing.over_deadline} late")
+            self.say(
+                f"deadline {deadline:g}: {state.timing.over_deadline} of {state.timing.n} late"
+            )
         else:
             self.say(f"last {len(state.timing.ms)} windows" if state.timing.n else "")
 
@@ -105,13 +114,21 @@ class LatencyPanel(Panel):
         super().set_look(theme, px)
         colour_plot(self.plot, theme, px)
         self.deadline.setPen(pen(theme.bad, dashed=True))
-        for labels in self.cells:
+        for labels in (self.heads, *self.cells):
             for label in labels:
                 label.setFont(font(0.9 * px))
+        for head in self.heads:
+            head.setStyleSheet(f"color: {theme.faint};")
+        for total in self.cells[TOTAL]:
+            total.setFont(font(0.9 * px, bold=True))
+
+
+def _is_set(deadline_ms: float) -> bool:
+    return bool(np.isfinite(deadline_ms) and deadline_ms > 0)
 
 
 def milliseconds(value: float) -> str:
-    """Three figures of a time in milliseconds; a dash where it was not measured."""
+    """A time in milliseconds for a narrow column; a dash where it was not measured."""
     if not np.isfinite(value):
         return "–"
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.01 else f"{value:.3f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"

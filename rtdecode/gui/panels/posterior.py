@@ -141,4 +141,4 @@ class PosteriorPanel(Panel):
         """Take on colours and a text height."""
         super().set_look(theme, px)
         colour_plot(self.plot, theme, px)
-        self.under.setFont(font(1.15 * px))
+        self.under.setFont(font(1.35 * px))

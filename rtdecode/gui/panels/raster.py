@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import QRectF
 
-from rtdecode.gui.panels.base import Panel, colour_plot, new_plot
+from rtdecode.gui.panels.base import Panel, ago_ticks, colour_plot, new_plot, pen
 from rtdecode.gui.raster import (
     Band,
     Span,
@@ -31,10 +31,12 @@ class RasterPanel(Panel):
         super().__init__()
         self.plot = new_plot()
         self.image = pg.ImageItem(axisOrder="row-major")
+        self.edges = pg.PlotCurveItem(connect="pairs")
         self.plot.addItem(self.image)
+        self.plot.addItem(self.edges)
         self.plot.invertY(True)
         self.plot.setXRange(-DURATION_US * 1e-6, 0)
-        self.plot.setLabel("bottom", "seconds before now")
+        self.plot.getAxis("bottom").setTicks([ago_ticks(DURATION_US, 1)])
         self.box.addWidget(self.plot, 1)
         self._named: Hashable = None
 
@@ -77,6 +79,8 @@ class RasterPanel(Panel):
         self._named = wanted
         n_units = max(1, state.order.n_units)
         self.plot.setYRange(0, n_units)
+        edges = np.repeat([float(band.first) for band in state.order.bands[1:]], 2)
+        self.edges.setData(np.resize([-DURATION_US * 1e-6, 0.0], len(edges)), edges)
         self.plot.getAxis("left").setTicks(
             band_ticks(state.order.bands, n_units, self._room_rows())
         )
@@ -93,6 +97,7 @@ class RasterPanel(Panel):
         super().set_look(theme, px)
         colour_plot(self.plot, theme, px)
         self.image.setLookupTable(raster_table(theme))
+        self.edges.setPen(pen(theme.line))
         self._named = None
 
 
@@ -108,5 +113,6 @@ def band_ticks(bands: tuple[Band, ...], n_units: int, lines: int) -> list[list[t
             names.append((middle, band.area))
             last = middle
     if not names:
-        names = [(0.0, "0"), (float(n_units), str(n_units))]
+        step = max(1, 10 ** int(np.log10(n_units)) // 5)
+        names = [(float(unit), str(unit)) for unit in range(step, n_units, step)]
     return [names]
