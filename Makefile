@@ -4,7 +4,9 @@
 # make clean                    remove the environment
 
 # AllenSDK runs on Python 3.11 alone; 3.12 and 3.13 get all but that.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
+	$$python -c '$(SUITS)' 2> /dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 SESSION ?=
 
@@ -21,9 +23,9 @@ test: .venv/.installed
 	$(BIN)/pytest
 
 .venv/.installed: pyproject.toml constraints.txt
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-		{ echo "rtdecode needs Python 3.11, 3.12 or 3.13, found $$("$(PYTHON)" --version 2>&1):" \
-		"install python3.11, or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -c '$(SUITS)' 2> /dev/null || { echo "rtdecode needs Python 3.11, 3.12 or 3.13" \
+		"with venv: install python3.11 and python3.11-venv, or name one: make PYTHON=/path/to/python"; \
+		exit 1; }
 	"$(PYTHON)" -m venv .venv
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; \
 	then $(BIN)/pip install -e '.[all]' -c constraints.txt; \
