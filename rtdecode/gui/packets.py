@@ -17,6 +17,14 @@ SPIKE_KINDS = ("on_time", "late", "duplicate", "unknown", "malformed", "lost")
 STAGES = ("wire_in", "wait", "bin", "infer", "wire_out")
 
 
+#: What reading a message with a field absent or of the wrong kind runs into.
+UNFIT = (KeyError, TypeError, AttributeError, OverflowError, ValueError)
+
+
+class MalformedMessage(ValueError):
+    """A message from the wire that is not what its stream should carry."""
+
+
 @dataclass(frozen=True)
 class DecoderInfo:
     """What a decoder says of itself in the description of its posterior stream."""
@@ -66,16 +74,16 @@ class Decision:
 
         Raises
         ------
-        ValueError
+        MalformedMessage
             If the message is no decision: not JSON, a field absent or of the wrong kind.
         """
         said = _json_object(text)
         try:
             return cls(
                 window=int(said["window"]),
-                onset_us=int(said["onset_us"]),
-                start_us=int(said["start_us"]),
-                end_us=int(said["end_us"]),
+                onset_us=_time(said["onset_us"]),
+                start_us=_time(said["start_us"]),
+                end_us=_time(said["end_us"]),
                 top=str(said["top"]),
                 p=_number(said["p"]),
                 label=str(said.get("label") or ""),
@@ -86,8 +94,8 @@ class Decision:
                 in_window=int(said.get("in_window", 0)),
                 stages_ms=_numbers(said.get("stages_ms", {})),
             )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"a decision lacks or misstates a field: {error}") from error
+        except UNFIT as error:
+            raise MalformedMessage(f"a decision lacks or misstates a field: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ class Health:
 
         Raises
         ------
-        ValueError
+        MalformedMessage
             If the message is no health report.
         """
         said = _json_object(text)
@@ -124,8 +132,10 @@ class Health:
                 windows_incomplete=int(said.get("windows_incomplete", 0)),
                 message=str(said.get("message", "")),
             )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"a health report lacks or misstates a field: {error}") from error
+        except UNFIT as error:
+            raise MalformedMessage(
+                f"a health report lacks or misstates a field: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -141,12 +151,14 @@ class Trigger:
 
         Raises
         ------
-        ValueError
+        MalformedMessage
             If the message is no trigger report.
         """
         said = _json_object(text)
         if said.get("fired") not in (True, False):
-            raise ValueError(f"a trigger report says fired: true or false; found {text[:80]!r}")
+            raise MalformedMessage(
+                f"a trigger report says fired: true or false; found {text[:80]!r}"
+            )
         return cls(bool(said["fired"]), str(said.get("reason") or ""))
 
 
@@ -195,22 +207,28 @@ class Batch:
 
 def onset_from_marker(time_us: int, text: str) -> Onset:
     """Read a stimulus marker: JSON that names its stimulus, or a plain label."""
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        said = None
+    said = _parsed(text)
     return Onset(time_us, said if isinstance(said, dict) else {"label": text})
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    try:
-        said = json.loads(text)
-    except RecursionError:
-        said = None
-    match said:
-        case dict():
+    match _parsed(text):
+        case dict() as said:
             return said
-    raise ValueError(f"a JSON object was expected; found {text[:80]!r}")
+    raise MalformedMessage(f"a JSON object was expected; found {text[:80]!r}")
+
+
+def _parsed(text: str) -> object:
+    """JSON as values; None where it is none (or nested beyond reason)."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _time(value: Any) -> int:
+    """Microseconds that fit into int64."""
+    return int(np.array([int(value)], np.int64)[0])
 
 
 def _number(value: object) -> float:

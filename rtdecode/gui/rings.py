@@ -61,16 +61,14 @@ class SpikeTable:
 
     Spikes arrive almost in order of time. The running maximum of the times is
     in order, so the first spike that can lie in a span is found by bisection
-    and no late spike is missed.
+    and no late spike is missed. It has no such last one: a stamp from another
+    clock may hide it.
 
     Parameters
     ----------
     keep : int
         How many spikes are kept.
     """
-
-    #: A spike this much behind the newest is still drawn in a span looked back at.
-    LATENESS_US = 1_000_000
 
     def __init__(self, keep: int) -> None:
         self._times = SlidingTable(keep, np.int64)
@@ -93,10 +91,8 @@ class SpikeTable:
 
     def between(self, start_us: int, stop_us: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Times and raster rows of the spikes in ``[start_us, stop_us)``."""
-        newest = self._newest.rows
-        first = int(np.searchsorted(newest, start_us))
-        last = int(np.searchsorted(newest, stop_us + self.LATENESS_US))
-        times, rows = self._times.rows[first:last], self._rows.rows[first:last]
+        first = int(np.searchsorted(self._newest.rows, start_us))
+        times, rows = self._times.rows[first:], self._rows.rows[first:]
         inside = (times >= start_us) & (times < stop_us)
         return times[inside], rows[inside]
 

@@ -1,0 +1,163 @@
+"""Messages into values, and values into what the display knows."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from rtdecode.gui.packets import (
+    Batch,
+    Decision,
+    Health,
+    MalformedMessage,
+    Trigger,
+    onset_from_marker,
+)
+from rtdecode.gui.state import DisplayState, Trouble
+from tests.gui import known
+from tests.gui.known import START_US, S
+
+DECISION = {
+    "window": 17,
+    "onset_us": 1_000,
+    "session_us": None,
+    "start_us": 1_000,
+    "end_us": 2_000,
+    "label": "90",
+    "top": "0",
+    "p": 0.93,
+    "closed_by": "watermark",
+    "complete": True,
+    "spikes": {"on_time": 3, "late": 1},
+    "in_window": 3,
+    "stages_ms": {"wire_in": 0.3, "wait": None},
+}
+
+
+@pytest.fixture
+def state() -> DisplayState:
+    made = DisplayState(known.DECODER)
+    made.apply(Batch(units=known.units()), 0.0)
+    return made
+
+
+def test_a_decision_message_is_read() -> None:
+    said = Decision.from_json(json.dumps(DECISION))
+    assert (said.window, said.top, said.label, said.p) == (17, "0", "90", 0.93)
+    assert said.correct is False
+    assert said.spikes["late"] == 1
+    assert said.spikes["lost"] == 0
+    assert math.isnan(said.stages_ms["wait"])
+
+
+def test_without_a_true_label_nothing_is_right_or_wrong() -> None:
+    assert Decision.from_json(json.dumps({**DECISION, "label": ""})).correct is None
+
+
+WRONG = (
+    {"end_us": "x"},
+    {"end_us": 2**70},
+    {"window": math.inf},
+    {"spikes": 5},
+    {"p": 10**400},
+    {"stages_ms": [1]},
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "17", "null", "{}", '{"window": 1}', "[" * 100_000),
+        *(json.dumps({**DECISION, **wrong}) for wrong in WRONG),
+    ],
+)
+def test_what_is_no_decision_is_refused(text: str) -> None:
+    with pytest.raises(MalformedMessage):
+        Decision.from_json(text)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "READY", "spikes": [1]}'])
+def test_what_is_no_health_report_is_refused(text: str) -> None:
+    with pytest.raises(MalformedMessage):
+        Health.from_json(text)
+
+
+def test_health_and_trigger_messages_are_read() -> None:
+    health = Health.from_json('{"state": "READY", "data_age_ms": null, "spikes_per_s": 5}')
+    assert health.state == "READY"
+    assert health.spikes_per_s == 5.0
+    assert math.isnan(health.data_age_ms)
+    assert Trigger.from_json('{"fired": false, "reason": "dose"}') == Trigger(False, "dose")
+    with pytest.raises(MalformedMessage):
+        Trigger.from_json('{"fired": "yes"}')
+
+
+def test_markers_are_json_or_plain_labels() -> None:
+    assert onset_from_marker(5, '{"stimulus_name": "flashes"}').stimulus["stimulus_name"]
+    assert onset_from_marker(5, "left").stimulus == {"label": "left"}
+    assert onset_from_marker(5, "90").stimulus == {"label": "90"}
+
+
+def test_the_view_follows_the_watermark_forth_and_back(state: DisplayState) -> None:
+    state.apply(known.spikes([START_US], [100], START_US + S), 1.0)
+    assert state.live_us == START_US + S
+    state.apply(known.spikes([], [], START_US - 10 * S), 1.1)
+    assert state.live_us == START_US - 10 * S
+
+
+def test_a_spike_of_another_clock_is_not_drawn(state: DisplayState) -> None:
+    state.apply(known.spikes([START_US, START_US + 3_600 * S], [100, 101], START_US + 1), 1.0)
+    assert len(state.spikes) == 1
+
+
+def test_posteriors_of_other_classes_are_counted_not_shown(state: DisplayState) -> None:
+    row = np.ones((1, 3), np.float32)
+    state.apply(Batch(posterior_us=np.array([START_US]), posteriors=row), 1.0)
+    assert state.malformed == 1
+    assert state.posterior_at(START_US) is None
+
+
+def test_decisions_are_found_by_time(state: DisplayState) -> None:
+    state.apply(known.decided(known.decision(0, "0"), known.decision(1, "90")), 1.0)
+    first = state.decision_at(START_US + S // 5)
+    assert first is not None
+    assert first.top == "0"
+    assert state.decision_at(START_US) is None
+    posterior = state.posterior_at(START_US + S)
+    assert posterior is not None
+    assert posterior.argmax() == 1
+
+
+def test_silence_is_trouble_and_passes(state: DisplayState) -> None:
+    state.apply(known.spikes([], [], START_US), 10.0)
+    assert state.trouble(10.1) is None
+    assert state.trouble(10.5) == Trouble("no spikes", pytest.approx(0.5))
+    state.apply(known.spikes([], [], START_US + 1), 12.0)
+    assert state.trouble(12.1) is None
+
+
+def test_a_decoder_in_trouble_says_so_and_since_when(state: DisplayState) -> None:
+    state.apply(known.healthy("FAULTED", message="the model gave NaN"), 10.0)
+    state.apply(known.healthy("FAULTED", message="the model gave NaN"), 10.5)
+    assert state.trouble(10.6) == Trouble("decoder FAULTED: the model gave NaN", pytest.approx(0.6))
+    state.apply(known.healthy("DECODING"), 11.0)
+    assert state.trouble(11.1) is None
+
+
+@pytest.mark.parametrize("last", [Batch(ended=True), known.healthy("STOPPED")])
+def test_a_run_that_ended_is_not_stale(state: DisplayState, last: Batch) -> None:
+    state.apply(known.spikes([], [], START_US), 10.0)
+    state.apply(last, 10.1)
+    assert state.ended
+    assert state.trouble(60.0) is None
+    state.apply(known.spikes([START_US], [100], START_US), 61.0)
+    assert not state.ended
+
+
+def test_triggers_are_counted(state: DisplayState) -> None:
+    state.apply(known.answers(True, False, False), 1.0)
+    assert state.fired == 1
+    assert state.refused == {"dose": 2}
