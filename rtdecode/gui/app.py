@@ -132,11 +132,11 @@ def new_application(*, offscreen: bool) -> QApplication:
     app = running if isinstance(running, QApplication) else QApplication(sys.argv[:1])
     app.setStyle("Fusion")
     if not QFontDatabase.families():
-        _lend_font(app)
+        lend_font(app)
     return app
 
 
-def _lend_font(app: QApplication) -> None:
+def lend_font(app: QApplication) -> None:
     """Without any font Qt draws no text at all: take the one that matplotlib brings."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"):

@@ -21,7 +21,7 @@ from rtdecode.gui.packets import (
     Decision,
     DecoderInfo,
     Health,
-    MalformedMessage,
+    MalformedError,
     Trigger,
     onset_from_marker,
 )
@@ -278,7 +278,7 @@ def _pull_texts(batch: Batch, role: str, inlet: TextInlet) -> None:
         batch.heard.add(role)
         try:
             _read_text(batch, role, text, time_us)
-        except MalformedMessage:
+        except MalformedError:
             batch.malformed += 1
 
 

@@ -21,7 +21,7 @@ STAGES = ("wire_in", "wait", "bin", "infer", "wire_out")
 UNFIT = (KeyError, TypeError, AttributeError, OverflowError, ValueError)
 
 
-class MalformedMessage(ValueError):
+class MalformedError(ValueError):
     """A message from the wire that is not what its stream should carry."""
 
 
@@ -74,7 +74,7 @@ class Decision:
 
         Raises
         ------
-        MalformedMessage
+        MalformedError
             If the message is no decision: not JSON, a field absent or of the wrong kind.
         """
         said = _json_object(text)
@@ -95,7 +95,7 @@ class Decision:
                 stages_ms=_numbers(said.get("stages_ms", {})),
             )
         except UNFIT as error:
-            raise MalformedMessage(f"a decision lacks or misstates a field: {error}") from error
+            raise MalformedError(f"a decision lacks or misstates a field: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Health:
 
         Raises
         ------
-        MalformedMessage
+        MalformedError
             If the message is no health report.
         """
         said = _json_object(text)
@@ -133,9 +133,7 @@ class Health:
                 message=str(said.get("message", "")),
             )
         except UNFIT as error:
-            raise MalformedMessage(
-                f"a health report lacks or misstates a field: {error}"
-            ) from error
+            raise MalformedError(f"a health report lacks or misstates a field: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -151,14 +149,12 @@ class Trigger:
 
         Raises
         ------
-        MalformedMessage
+        MalformedError
             If the message is no trigger report.
         """
         said = _json_object(text)
         if said.get("fired") not in (True, False):
-            raise MalformedMessage(
-                f"a trigger report says fired: true or false; found {text[:80]!r}"
-            )
+            raise MalformedError(f"a trigger report says fired: true or false; found {text[:80]!r}")
         return cls(bool(said["fired"]), str(said.get("reason") or ""))
 
 
@@ -215,7 +211,7 @@ def _json_object(text: str) -> dict[str, Any]:
     match _parsed(text):
         case dict() as said:
             return said
-    raise MalformedMessage(f"a JSON object was expected; found {text[:80]!r}")
+    raise MalformedError(f"a JSON object was expected; found {text[:80]!r}")
 
 
 def _parsed(text: str) -> object:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from rtdecode.gui.raster import MAX_COUNT, ONSET, WINDOW
 
-#: Text height at this window height, both in pixels; it grows in proportion.
-REFERENCE_TEXT, REFERENCE_HEIGHT = 14.0, 900.0
+#: Text height in a window of this size, all in pixels; it grows in proportion.
+REFERENCE_TEXT, REFERENCE_SIZE = 14.0, (1200, 900)
 MIN_TEXT, MAX_TEXT = 10, 48
 
 
@@ -89,10 +89,10 @@ LIGHT = Theme(
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
-def text_px(window_height: int) -> int:
-    """Height of plain text in a window of this height, pixels."""
-    wanted = REFERENCE_TEXT * window_height / REFERENCE_HEIGHT
-    return int(min(MAX_TEXT, max(MIN_TEXT, round(wanted))))
+def text_px(width: int, height: int) -> int:
+    """Height of plain text in a window of this size, pixels."""
+    share = min(width / REFERENCE_SIZE[0], height / REFERENCE_SIZE[1])
+    return int(min(MAX_TEXT, max(MIN_TEXT, round(REFERENCE_TEXT * share))))
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QMainWindow,
     QPushButton,
     QStackedWidget,
@@ -26,7 +27,7 @@ from rtdecode.gui.state import DisplayState, Trouble, View
 from rtdecode.gui.theme import DARK, LIGHT, THEMES, Theme, stylesheet, text_px
 from rtdecode.gui.waiting import WaitingPage
 
-SIZE = (1200, 900)
+SIZE, LEAST_SIZE = (1200, 900), (480, 360)
 SCROLL_US = 1_000_000
 FRAME_PX = 6
 KEYS = (
@@ -71,7 +72,7 @@ class DisplayWindow(QMainWindow):
         self.state: DisplayState | None = None
         self.view = View(0, 0.0)
         self._paused_us: int | None = None
-        self._px = text_px(SIZE[1])
+        self._px = text_px(*SIZE)
         self._said, self._said_until_s = "", 0.0
         self._arranged = False
         self.docks = Docks(image_files or {})
@@ -99,6 +100,9 @@ class DisplayWindow(QMainWindow):
         self.frame = QFrame()
         self.frame.setObjectName("alarm")
         box = QVBoxLayout(self.frame)
+        # The panels' least size is that of the text before it shrinks with the window.
+        box.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
+        self.setMinimumSize(*LEAST_SIZE)
         box.setContentsMargins(FRAME_PX, FRAME_PX, FRAME_PX, FRAME_PX)
         box.setSpacing(2)
         box.addLayout(self._header())
@@ -254,7 +258,7 @@ class DisplayWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Scale the text with the window."""
         super().resizeEvent(event)
-        px = text_px(self.height())
+        px = text_px(self.width(), self.height())
         if px != self._px:
             self._px = px
             self.set_theme(self.theme)

@@ -12,7 +12,7 @@ from rtdecode.gui.packets import (
     Batch,
     Decision,
     Health,
-    MalformedMessage,
+    MalformedError,
     Trigger,
     onset_from_marker,
 )
@@ -75,13 +75,13 @@ WRONG = (
     ],
 )
 def test_what_is_no_decision_is_refused(text: str) -> None:
-    with pytest.raises(MalformedMessage):
+    with pytest.raises(MalformedError):
         Decision.from_json(text)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "READY", "spikes": [1]}'])
 def test_what_is_no_health_report_is_refused(text: str) -> None:
-    with pytest.raises(MalformedMessage):
+    with pytest.raises(MalformedError):
         Health.from_json(text)
 
 
@@ -91,7 +91,7 @@ def test_health_and_trigger_messages_are_read() -> None:
     assert health.spikes_per_s == 5.0
     assert math.isnan(health.data_age_ms)
     assert Trigger.from_json('{"fired": false, "reason": "dose"}') == Trigger(False, "dose")
-    with pytest.raises(MalformedMessage):
+    with pytest.raises(MalformedError):
         Trigger.from_json('{"fired": "yes"}')
 
 

@@ -33,6 +33,8 @@ class Panel(QFrame):
         self.heading.setObjectName("title")
         self.note.setObjectName("note")
         self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        # A long note is cut off rather than holding the window open.
+        self.note.setMinimumWidth(1)
         self.bar = self._new_bar()
         self.box = QVBoxLayout(self)
         self.box.setContentsMargins(8, 2, 8, 4)
