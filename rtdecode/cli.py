@@ -128,6 +128,12 @@ def decode(
     stop: Annotated[
         float | None, typer.Option(help="With --session: onsets before this second.")
     ] = None,
+    spikes: Annotated[
+        str, typer.Option(help="Name of the spike stream; the only one without.")
+    ] = "",
+    stimuli: Annotated[
+        str, typer.Option(help="Name of the marker stream; the only one without.")
+    ] = "",
     lateness: Annotated[
         float, typer.Option(help="Milliseconds that a window waits for late spikes.")
     ] = 50.0,
@@ -155,7 +161,14 @@ def decode(
         from rtdecode.live import LiveSettings
 
         engine = EngineSettings(lateness_us=round(lateness * 1000))
-        settings = LiveSettings(engine=engine, once=once, most_windows=windows, native=not plain)
+        settings = LiveSettings(
+            engine=engine,
+            spikes=spikes,
+            stimuli=stimuli,
+            once=once,
+            most_windows=windows,
+            native=not plain,
+        )
         with _display(view):
             found = run_live(bundle, settings, files)
     print_figures(found)

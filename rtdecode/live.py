@@ -43,7 +43,7 @@ class LiveSettings:
     ----------
     engine : EngineSettings
     spikes, stimuli : str
-        Names of the streams to decode.
+        Names of the streams to decode; empty for the one of that type.
     stale_us : int
         Without rows for this long the data are stale.
     deadline_ms : float
@@ -57,8 +57,8 @@ class LiveSettings:
     """
 
     engine: EngineSettings = field(default_factory=EngineSettings)
-    spikes: str = streams.SPIKES
-    stimuli: str = streams.STIMULI
+    spikes: str = ""
+    stimuli: str = ""
     stale_us: int = 300 * US_PER_MS
     deadline_ms: float = 10.0
     once: bool = False
@@ -184,7 +184,7 @@ class LiveDecoder:
     def _wait_for(self, name: str, form: streams.Format) -> streams.Found | None:
         """The stream, or None where we are told to stop first."""
         lookout = streams.Lookout(name, form)
-        self._enter(State.WAITING, f"waiting for stream {name}")
+        self._enter(State.WAITING, f"waiting for a stream {name or 'of type ' + form.kind}")
         while not self._stopping:
             if (found := lookout.wait(HEALTH_US / US_PER_S)) is not None:
                 return found

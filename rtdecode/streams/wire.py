@@ -28,6 +28,7 @@ SPIKE_BUFFER_HUNDREDS = 10_000
 
 
 LOOK_S = 0.02
+OWN_OUTPUTS = (DECISIONS, TRIGGERS, HEALTH)
 
 
 @dataclass(frozen=True)
@@ -134,13 +135,15 @@ class Lookout:
     Parameters
     ----------
     name : str
+        Empty for any stream of the form's type that is not a decoder's own output.
     form : Format
     """
 
     def __init__(self, name: str, form: Format) -> None:
         self._name = name
         self._form = form
-        self._resolver = pylsl.ContinuousResolver(pred=f"name={_quoted(name)}")
+        wanted = f"name={_quoted(name)}" if name else f"type={_quoted(form.kind)}"
+        self._resolver = pylsl.ContinuousResolver(pred=wanted)
 
     def found(self) -> Found | None:
         """The stream if it is there by now.
@@ -148,16 +151,18 @@ class Lookout:
         Raises
         ------
         UserError
-            If it is of another type or shape, or several sources bear the name.
+            If it is of another type or shape, or several will do.
         """
-        streams = {stream.source_id: stream for stream in map(_found, self._resolver.results())}
+        seen = map(_found, self._resolver.results())
+        streams = {s.source_id: s for s in seen if self._name or s.name not in OWN_OUTPUTS}
         if not streams:
             return None
         if len(streams) > 1:
-            seen = "; ".join(f"{s} with source id {s.source_id!r}" for s in streams.values())
+            many = "; ".join(f"{s} with source id {s.source_id!r}" for s in streams.values())
+            sought = f"named {self._name!r}" if self._name else f"of type {self._form.kind!r}"
             raise UserError(
-                f"expected one stream named {self._name!r}, found {len(streams)}: {seen}; "
-                "stop one of them, or give each its own name"
+                f"expected one stream {sought}, found {len(streams)}: {many}; "
+                "stop the others, or say which by its name"
             )
         (stream,) = streams.values()
         _check_format(stream, self._form)
