@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 #: Silence after which a stream has stopped, seconds. A source sends spikes or a
 #: watermark every 10 ms; health comes at a steady pace, which is measured.
-SPIKES_SILENT_S, HEALTH_GRACE_S = 0.35, 0.25
+SPIKES_SILENT_S, HEALTH_PACE_S, HEALTH_GRACE_S = 0.35, 0.5, 0.25
 
 
 @dataclass
@@ -30,9 +30,10 @@ class Freshness:
         for stream in streams:
             if stream in self.heard_s:
                 gap = now_s - self.heard_s[stream]
-                # A slow mean, and a long silence is not the stream's pace.
-                usual = self.pace_s.get(stream, gap)
-                self.pace_s[stream] = usual + 0.1 * (min(gap, 2 * usual) - usual)
+                # A slow mean from what the wire promises on: at first several may come at
+                # once, and a long silence is not the stream's pace.
+                usual = self.pace_s.get(stream, HEALTH_PACE_S)
+                self.pace_s[stream] = usual + 0.2 * (min(gap, 2 * usual) - usual)
             self.heard_s[stream] = now_s
 
     def age_s(self, stream: str, now_s: float) -> float | None:
@@ -44,7 +45,7 @@ class Freshness:
         """Streams that spoke and have stopped, with how long ago, seconds."""
         allowed = {
             "spikes": SPIKES_SILENT_S,
-            "health": self.pace_s.get("health", 0.5) + HEALTH_GRACE_S,
+            "health": self.pace_s.get("health", HEALTH_PACE_S) + HEALTH_GRACE_S,
         }
         ages = {stream: self.age_s(stream, now_s) for stream in allowed}
         return {s: age for s, age in ages.items() if age is not None and age > allowed[s]}

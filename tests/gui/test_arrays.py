@@ -205,11 +205,18 @@ def test_a_stream_is_silent_only_after_it_has_spoken() -> None:
 @pytest.mark.parametrize("pace_s", [0.1, 0.2, 0.5])
 def test_health_is_silent_by_its_own_pace(pace_s: float) -> None:
     fresh = Freshness()
-    for beat in range(20):
+    for beat in range(60):
         fresh.hear({"health"}, beat * pace_s)
-    last = 19 * pace_s
+    last = 59 * pace_s
     assert fresh.silent(last + 1.2 * pace_s) == {}
     assert "health" in fresh.silent(last + pace_s + HEALTH_GRACE_S + 0.01)
+
+
+def test_a_burst_at_first_does_not_become_the_pace() -> None:
+    fresh = Freshness()
+    for moment in (0.0, 0.03, 0.06):
+        fresh.hear({"health"}, moment)
+    assert fresh.silent(0.06 + 0.5) == {}
 
 
 def test_a_long_silence_does_not_become_the_pace() -> None:

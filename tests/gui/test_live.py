@@ -1,0 +1,200 @@
+"""The display on real streams from another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import QTimer
+from PyQt6.QtGui import QImage
+from pytestqt.qtbot import QtBot
+
+from rtdecode.gui.app import FRAME_MS, Display
+from rtdecode.gui.feed import Feed, decoders, fits
+from rtdecode.gui.state import DisplayState
+from rtdecode.gui.theme import DARK
+from rtdecode.streams import Found
+from tests.gui.conftest import NewWindow
+from tests.gui.known import CLASSES
+
+pytestmark = pytest.mark.timeout(120)
+StartRig = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start_rig(repo: Path, lsl_config: Path) -> Iterator[StartRig]:
+    """Start a source and decoder in a process of their own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tests.gui.rig", *options]
+        rig = subprocess.Popen(command, cwd=repo, stdout=subprocess.PIPE, text=True)
+        started.append(rig)
+        return rig
+
+    yield start
+    for rig in started:
+        rig.kill()
+        rig.wait()
+        assert rig.stdout is not None
+        rig.stdout.close()
+
+
+@pytest.fixture
+def display(new_window: NewWindow, lsl_config: Path) -> Iterator[Display]:
+    """A display that draws thirty frames a second while the test waits."""
+    made = Display(Feed(), new_window())
+    timer = QTimer()
+    timer.timeout.connect(made.frame)
+    made.feed.start()
+    timer.start(FRAME_MS)
+    yield made
+    timer.stop()
+    made.feed.stop()
+
+
+def state_of(display: Display) -> DisplayState:
+    assert display.state is not None
+    return display.state
+
+
+def test_ten_times_real_time_and_nothing_is_missed(
+    display: Display, start_rig: StartRig, qtbot: QtBot
+) -> None:
+    rig = start_rig("--seconds", "30", "--speed", "10", "--units", "1000", "--rate", "10000")
+    qtbot.waitUntil(lambda: display.state is not None and display.state.ended, timeout=60_000)
+    assert rig.stdout is not None
+    sent = json.loads(rig.stdout.readline())
+    state = state_of(display)
+    qtbot.waitUntil(lambda: state.newest_us == sent["last_us"], timeout=5_000)
+    assert len(state.spikes) == sent["spikes"]
+    assert state.n_decisions == sent["decisions"] == state.fired
+    assert state.performance.overall == 1.0
+    assert state.order.n_units == 1_000
+    # The last frame shows the newest: nothing waits in a queue of frames.
+    assert display.window.view.end_us == state.live_us
+    newest = CLASSES[(sent["decisions"] - 1) % len(CLASSES)]
+    assert display.window.panels["posterior"].decision.text() == newest
+
+
+def test_a_killed_rig_turns_the_frame_red_and_its_successor_is_shown(
+    display: Display, start_rig: StartRig, qtbot: QtBot
+) -> None:
+    window = display.window
+    assert window.waiting.isVisible()
+    rig = start_rig()
+    qtbot.waitUntil(lambda: display.state is not None and display.state.n_decisions > 2)
+    qtbot.waitUntil(lambda: not window.waiting.isVisible())
+    assert not window.frame.property("bad")
+    before = state_of(display).n_decisions
+    rig.kill()
+    qtbot.waitUntil(lambda: bool(window.frame.property("bad")))
+    assert "no spikes" in window.banner.text()
+    assert DARK.alarm in window.frame.styleSheet()
+    start_rig()
+    qtbot.waitUntil(lambda: state_of(display).n_decisions > before + 2, timeout=40_000)
+    qtbot.waitUntil(lambda: not window.frame.property("bad"))
+    # The same decoder by all that it says: its tallies go on.
+    assert state_of(display).performance.n == state_of(display).n_decisions
+
+
+def test_a_paused_rig_is_stale_and_recovers(
+    display: Display, start_rig: StartRig, qtbot: QtBot
+) -> None:
+    if not hasattr(signal, "SIGSTOP"):
+        pytest.skip("this system has no SIGSTOP")
+    rig = start_rig()
+    qtbot.waitUntil(
+        lambda: display.state is not None and display.state.n_decisions > 0, timeout=30_000
+    )
+    rig.send_signal(signal.SIGSTOP)
+    qtbot.waitUntil(lambda: bool(display.window.frame.property("bad")))
+    rig.send_signal(signal.SIGCONT)
+    qtbot.waitUntil(lambda: not display.window.frame.property("bad"))
+
+
+def test_view_draws_without_a_screen_and_ends_with_the_run(
+    repo: Path, tmp_path: Path, start_rig: StartRig
+) -> None:
+    start_rig("--seconds", "3")
+    picture = tmp_path / "display.png"
+    finished = run_view(repo, tmp_path, "--snapshot", str(picture), "--size", "1000x700")
+    assert finished.returncode == 0, finished.stderr
+    image = QImage(str(picture))
+    assert (image.width(), image.height()) == (1000, 700)
+    colours = {image.pixel(x, y) for x in range(0, 1000, 3) for y in range(0, 700, 3)}
+    assert len(colours) > 50
+
+
+def test_view_saves_its_picture_when_stopped(repo: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "display.png"
+    view = subprocess.Popen(
+        view_command("--offscreen", "--snapshot", str(picture)), cwd=repo, env=view_env(tmp_path)
+    )
+    time.sleep(4)
+    view.terminate()
+    assert view.wait(30) == 0
+    assert not QImage(str(picture)).isNull()
+
+
+def test_view_without_screen_or_picture_is_refused(repo: Path, tmp_path: Path) -> None:
+    finished = run_view(repo, tmp_path)
+    assert finished.returncode == 2
+    assert "--snapshot" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def view_command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "rtdecode.cli", "view", *options]
+
+
+def view_env(tmp_path: Path) -> dict[str, str]:
+    env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    return env | {"XDG_CONFIG_HOME": str(tmp_path), "APPDATA": str(tmp_path)}
+
+
+def run_view(repo: Path, tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        view_command(*options),
+        cwd=repo,
+        env=view_env(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def found(name: str, kind: str, host: str = "a", made: float = 0.0, form: int = 3) -> Found:
+    return Found(name, kind, 1, form, host, f"{name}{made}", made, None)  # type: ignore[arg-type]
+
+
+def test_each_decoder_gets_its_own_streams() -> None:
+    import pylsl
+
+    number, text = pylsl.cf_float32, pylsl.cf_string
+    network = [
+        found("rtdecode-posterior", "Posterior", "a", 10.0, number),
+        found("rtdecode-posterior", "Posterior", "b", 20.0, number),
+        found("second-posterior", "Posterior", "a", 30.0, number),
+        found("rtdecode-decisions", "Markers", "a", 10.1, text),
+        found("rtdecode-decisions", "Markers", "a", 99.0, text),
+        found("rtdecode-decisions", "Markers", "b", 20.1, text),
+        found("second-decisions", "Markers", "a", 30.1, text),
+        found("second-health", "Markers", "a", 30.1, number),
+    ]
+    seen = decoders(network)
+    names = [source.name for source in seen]
+    assert names == ["rtdecode-posterior on a", "rtdecode-posterior on b", "second-posterior on a"]
+    made = [source.streams["decisions"].created_at for source in seen]
+    assert made == [10.1, 20.1, 30.1]
+    # A stream of the right name and the wrong format is left alone.
+    assert "health" not in seen[2].streams
+    assert not fits(network[7], "health")
