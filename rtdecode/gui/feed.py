@@ -92,6 +92,12 @@ def newest(found: Iterable[Found], name: str, role: str) -> Found | None:
     return max(named, key=lambda s: s.created_at, default=None)
 
 
+def only(found: Iterable[Found], role: str) -> Found | None:
+    """The one stream that fits a source's role, whatever its name; a decoder's are none."""
+    fit = [s for s in found if fits(s, role) and not s.name.endswith(OF_DECODER)]
+    return fit[0] if len(fit) == 1 else None
+
+
 @dataclass(frozen=True)
 class Attached:
     """An inlet that is open, and what its stream says of itself."""
@@ -156,7 +162,7 @@ class Feed:
         chosen = self._chosen()
         wanted = dict(chosen.streams) if chosen else {}
         for role, name in ((SPIKES, streams.SPIKES), (STIMULI, streams.STIMULI)):
-            stream = newest(self.found, name, role)
+            stream = newest(self.found, name, role) or only(self.found, role)
             if stream and not self._still_there(role):
                 wanted[role] = stream
         for role, stream in wanted.items():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from PyQt6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from rtdecode.gui.app import FRAME_MS, Display
-from rtdecode.gui.feed import Feed, decoders, fits
+from rtdecode.gui.feed import Feed, decoders, fits, newest, only
 from rtdecode.gui.state import DisplayState
 from rtdecode.gui.theme import DARK
 from rtdecode.streams import Found
@@ -198,3 +199,19 @@ def test_each_decoder_gets_its_own_streams() -> None:
     # A stream of the right name and the wrong format is left alone.
     assert "health" not in seen[2].streams
     assert not fits(network[7], "health")
+
+
+def test_a_source_is_found_by_name_or_as_the_only_one() -> None:
+    import pylsl
+
+    spikes = found("probe-a", "SpikeEvents", form=pylsl.cf_int32)
+    spikes = replace(spikes, channels=2)
+    marker = found("psychopy", "Markers", form=pylsl.cf_string)
+    decision = found("rtdecode-decisions", "Markers", form=pylsl.cf_string)
+    assert newest([spikes, marker, decision], "rtdecode-spikes", "spikes") is None
+    assert only([spikes, marker, decision], "spikes") is spikes
+    assert only([spikes, marker, decision], "stimuli") is marker
+    assert only([marker, replace(marker, name="bonsai")], "stimuli") is None
+    named = replace(spikes, name="rtdecode-spikes")
+    later = replace(named, created_at=5.0)
+    assert newest([named, later, spikes], "rtdecode-spikes", "spikes") is later
