@@ -96,12 +96,12 @@ def _wait(player: Player, wait: Wait) -> None:
         return
     console.print(f"waiting for {'a decoder' if wait is Wait.DECODER else 'listeners'}")
     if wait is Wait.DECODER:
-        _wait_for_decoder()
+        wait_for_decoder()
     while not player.has_listeners():
         time.sleep(0.02)
 
 
-def _wait_for_decoder() -> None:
+def wait_for_decoder() -> None:
     """Until a decoder says on its health stream that it is ready."""
     lookout = streams.Lookout(streams.HEALTH, streams.TEXT_FORMAT)
     while (found := lookout.wait(1.0)) is None:

@@ -1,0 +1,73 @@
+"""A simulated session, a decoder trained on its first part, and commands as processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from offline.simulate import simulate
+from offline.train import train_bundle
+from rtdecode.session import read_session
+from rtdecode.windows import WindowSpec
+
+
+@pytest.fixture(scope="session")
+def session_file(tmp_path_factory) -> Path:
+    """A small simulated mouse."""
+    (path,) = simulate(tmp_path_factory.mktemp("session"), 1, 3, "small")
+    return path
+
+
+@pytest.fixture(scope="session")
+def bundle(session_file, tmp_path_factory) -> Path:
+    """An LDA of the gratings' orientation, 250 ms in ten bins."""
+    path = tmp_path_factory.mktemp("bundle") / "decoder.pt"
+    window = WindowSpec.parse("0:250:25")
+    train_bundle(read_session(session_file), "static-gratings-orientation", "lda", window, path)
+    return path
+
+
+class Commands:
+    """Starts ``rtdecode`` commands and leaves none behind."""
+
+    def __init__(self):
+        self.children = []
+
+    def start(self, *arguments) -> subprocess.Popen:
+        """A command in a process of its own, its output kept."""
+        return self.start_python("-m", "rtdecode.cli", *arguments)
+
+    def start_python(self, *arguments) -> subprocess.Popen:
+        """A Python process with these arguments."""
+        child = subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.children.append(child)
+        return child
+
+    def run(self, *arguments, code=0) -> str:
+        """Run a command to its end; what it said on standard error."""
+        return finish(self.start(*arguments), code)
+
+
+def finish(child: subprocess.Popen, code=0) -> str:
+    """Wait for a process that should end with this code; its standard error."""
+    _, said = child.communicate(timeout=100)
+    assert child.returncode == code, said
+    assert "Traceback" not in said, said
+    return said
+
+
+@pytest.fixture
+def commands():
+    """Commands as processes; what still runs at the end is killed."""
+    started = Commands()
+    yield started
+    for child in started.children:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
