@@ -1,14 +1,31 @@
-"""One way to compile: no GIL, cached on disk, plain integer wrap-around."""
+"""One way to compile: no GIL, cached on disk."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 import numba
+from platformdirs import user_cache_path
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def _sources_hash() -> str:
+    """Hash of every kernel's source."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# Numba looks only at a function's own file: a kernel that calls one of another file
+# would stay as it was when that one changes. So the cache is another for other sources.
+if not numba.config.CACHE_DIR:
+    numba.config.CACHE_DIR = str(user_cache_path("rtdecode") / "kernels" / _sources_hash())
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
