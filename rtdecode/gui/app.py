@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ class ViewOptions:
     images : Path or None
         A folder with pictures of the stimuli, named by label.
     settings : Path or None
-        Where layout and choices are kept; None for the user's own place.
+        Where layout and choices are kept; None for the user's own place, or nowhere without
+        a screen.
     """
 
     snapshot: Path | None = None
@@ -162,9 +164,9 @@ def size_of(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def settings_path(options: ViewOptions) -> Path:
-    """Where layout and choices are kept."""
-    return options.settings or platformdirs.user_config_path("rtdecode") / "display.ini"
+def settings_path() -> Path:
+    """Where layout and choices are kept, of this user."""
+    return platformdirs.user_config_path("rtdecode") / "display.ini"
 
 
 def run_view(options: ViewOptions) -> int:
@@ -182,9 +184,16 @@ def run_view(options: ViewOptions) -> int:
             "give --snapshot FILE.png to draw without one, or start it where there is a screen"
         )
     app = new_application(offscreen=offscreen)
-    settings = QSettings(str(settings_path(options)), QSettings.Format.IniFormat)
+    with tempfile.TemporaryDirectory() as folder:
+        # Without a screen nothing is remembered: a picture depends on what is asked alone.
+        path = Path(folder) / "display.ini" if offscreen else settings_path()
+        return _show(app, options, options.settings or path, offscreen=offscreen)
+
+
+def _show(app: QApplication, options: ViewOptions, ini: Path, *, offscreen: bool) -> int:
+    settings = QSettings(str(ini), QSettings.Format.IniFormat)
     files = image_files(options.images) if options.images else {}
-    window = DisplayWindow(settings, files)
+    window = DisplayWindow(settings, files, platformdirs.user_pictures_path())
     if options.theme:
         window.set_theme(_theme(options.theme))
     if options.size != (0, 0):

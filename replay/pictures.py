@@ -1,0 +1,123 @@
+"""The README's pictures of the display, drawn from sessions replayed through the live decoder.
+
+``python -m replay.pictures`` trains on the first part of a session, plays on from there
+as live streams, decodes, and lets two displays, a dark and a light one, save what they show:
+once with a few classes, once with the 119 of the natural scenes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from offline.simulate import session_path, simulate
+from offline.train import train_bundle
+from replay.processes import Processes
+from replay.stretch import choose_stretch, choose_window, resolve
+from rtdecode.microseconds import US_PER_S
+from rtdecode.session import QualityFilter, read_session
+from rtdecode.windows import WindowSpec
+
+REPO = Path(__file__).resolve().parents[1]
+IMAGES = REPO / "docs" / "images"
+SECONDS, PATIENCE_S = 70.0, 120.0
+SIZE = "1200x900"
+
+console = Console(stderr=True, emoji=False)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a pair of pictures shows.
+
+    Attributes
+    ----------
+    name : str
+        Of the files: ``display-NAME-dark.png`` and ``display-NAME-light.png``.
+    session : Path
+    task : str
+    """
+
+    name: str
+    session: Path
+    task: str | None
+
+
+def gratings_session(folder: Path) -> Scene:
+    """The recorded gratings where they are at hand; else simulated ones."""
+    shared = Path(os.environ.get("RTDECODE_SHARED", REPO.parent / "shared"))
+    recorded = shared / "data" / "allen_drifting_gratings.nwb"
+    if recorded.is_file():
+        return Scene("gratings", recorded, None)
+    return Scene("gratings", _simulated(folder, "small"), "static-gratings-orientation")
+
+
+def scenes_session(folder: Path) -> Scene:
+    """A simulated mouse that saw the natural scenes."""
+    return Scene("scenes", _simulated(folder, "scenes-and-gratings"), "natural-scenes")
+
+
+def _simulated(folder: Path, profile: str) -> Path:
+    path = session_path(folder, profile, 0, 0)
+    if not path.exists():
+        simulate(folder, 1, 0, profile)
+    return path
+
+
+def take_pictures(scene: Scene, folder: Path, out: Path) -> None:
+    """Train, replay, decode, and save both pictures of a scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    folder : Path
+        For what is needed on the way.
+    out : Path
+        Folder of the pictures; those that are there are replaced.
+    """
+    session = read_session(scene.session, quality=QualityFilter())
+    task = resolve(session, scene.task)
+    bundle = folder / f"{scene.name}.pt"
+    window: WindowSpec = choose_window(session, task)
+    console.print(f"{scene.name}: training for {task.name}, window {window}", highlight=False)
+    result = train_bundle(
+        session, task.name, "lda", window, bundle, session_path=scene.session, force=True
+    )
+    trained_us = result.info.sessions[0].last_training_onset_us
+    start_us, stop_us = choose_stretch(task, trained_us, round(SECONDS * US_PER_S))
+    stretch = [f"--start={start_us / US_PER_S!r}", f"--stop={stop_us / US_PER_S!r}"]
+    with Processes(console) as processes:
+        processes.start("decoder", ["decode", bundle, "--once"], log=folder / "decoder.log")
+        for theme in ("dark", "light"):
+            picture = out / f"display-{scene.name}-{theme}.png"
+            view = ["view", "--offscreen", "--until-end", "--theme", theme, "--size", SIZE]
+            log = folder / f"{theme}.log"
+            processes.start(f"{theme} display", [*view, "--snapshot", picture], log=log)
+        replay = ["replay", scene.session, *stretch, "--wait", "decoder"]
+        processes.start("source", replay)
+        processes.wait(PATIENCE_S + SECONDS)
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = IMAGES,
+    work: Annotated[
+        Path | None, typer.Option(help="Keeps simulated sessions from one time to the next.")
+    ] = None,
+) -> None:
+    """Draw the README's pictures anew."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = work or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        for scene in (gratings_session(folder), scenes_session(folder)):
+            take_pictures(scene, folder, out)
+
+
+if __name__ == "__main__":
+    typer.run(main)
