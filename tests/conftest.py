@@ -11,6 +11,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
@@ -45,6 +46,9 @@ def _pin_lsl_to_loopback() -> Path:
 
 _LSL_CONFIG_PATH = _pin_lsl_to_loopback()
 atexit.register(_LSL_CONFIG_PATH.unlink, missing_ok=True)
+# The first call of a kernel compiles it, which is no slowness of the case at hand.
+hypothesis.settings.register_profile("rtdecode", deadline=None)
+hypothesis.settings.load_profile("rtdecode")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # pytest-qt must not take another binding that happens to be installed.
 os.environ.setdefault("PYTEST_QT_API", "pyqt6")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 from platformdirs import user_cache_path
@@ -24,8 +24,9 @@ def _sources_hash() -> str:
 
 # Numba looks only at a function's own file: a kernel that calls one of another file
 # would stay as it was when that one changes. So the cache is another for other sources.
-if not numba.config.CACHE_DIR:
-    numba.config.CACHE_DIR = str(user_cache_path("rtdecode") / "kernels" / _sources_hash())
+_config: Any = numba.config
+if not _config.CACHE_DIR:
+    _config.CACHE_DIR = str(user_cache_path("rtdecode") / "kernels" / _sources_hash())
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
