@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from offline.models.calibration import expected_calibration_error
 from offline.models.data import TrainingData, time_groups
 from offline.models.registry import fit_model, predict
 from rtdecode.errors import UserError
+from rtdecode.session.model import Units
 from rtdecode.splits import Fold
 from rtdecode.tasks import Task
 from rtdecode.windows import WindowSpec
@@ -68,7 +69,20 @@ def inner_groups(task: Task, fold: Fold) -> NDArray[np.int64]:
     return time_groups(len(fold.train))
 
 
-def training_data(task: Task, counts: NDArray[np.uint16], fold: Fold) -> TrainingData:
+def image_order(units: Units) -> NDArray[np.int64]:
+    """Rows of a neural image, (units,) int64: by area, then by depth."""
+    order: NDArray[np.int64] = np.lexsort((np.nan_to_num(units.depths_um), units.areas))
+    return order
+
+
+def training_data(
+    task: Task,
+    counts: NDArray[np.uint16],
+    fold: Fold,
+    *,
+    units: Units | None = None,
+    device: str = "cpu",
+) -> TrainingData:
     """The training trials of a fold.
 
     Raises
@@ -85,7 +99,17 @@ def training_data(task: Task, counts: NDArray[np.uint16], fold: Fold) -> Trainin
             f"{task.name} has {number.min()} ({fold.name}): use a larger --train-share, "
             "--split random or another task"
         )
-    return TrainingData(counts[fold.train], codes, len(task.classes), inner_groups(task, fold))
+    conditions, class_of = task.conditions()
+    return TrainingData(
+        counts[fold.train],
+        codes,
+        len(task.classes),
+        inner_groups(task, fold),
+        conditions[fold.train],
+        class_of,
+        image_order(units) if units is not None else np.arange(counts.shape[2]),
+        device,
+    )
 
 
 def run_folds(
@@ -96,6 +120,8 @@ def run_folds(
     *,
     seed: int = 0,
     shuffled: bool = False,
+    units: Units | None = None,
+    device: str = "cpu",
 ) -> Outcome:
     """Fit and ask a model on every fold.
 
@@ -109,14 +135,18 @@ def run_folds(
     shuffled : bool
         Deal the training labels out anew: a decoder that then beats chance
         was told what it should not know.
+    units : Units or None
+        Their areas and depths sort a neural image.
+    device : str
     """
     codes = task.codes()
     generator = np.random.default_rng(seed)
     parts = []
     for fold in folds:
-        data = training_data(task, counts, fold)
+        data = training_data(task, counts, fold, units=units, device=device)
         if shuffled:
-            generator.shuffle(data.codes)
+            dealt = generator.permutation(len(data))
+            data = replace(data, counts=data.counts[dealt])
         parts.append(predict(fit_model(model, data, seed), counts[fold.test]))
     rows = np.concatenate([fold.test for fold in folds])
     return Outcome(rows, codes[rows], np.concatenate(parts))

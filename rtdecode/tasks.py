@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,14 @@ class TableRule(BaseModel):
 
     def label_of(self, values: Mapping[str, object]) -> str | None:
         """The label of a row or marker with these values; ``None`` where it has none."""
+        stimulus = self.stimulus_of(values)
+        return None if stimulus is None else self.label or stimulus
+
+    def stimulus_of(self, values: Mapping[str, object]) -> str | None:
+        """Which stimulus it was, finer than the label where one label stands for the table."""
         texts = [label_text(values.get(column)) for column in self.columns]
-        if not all(texts):
-            return None
-        if any(label_text(values.get(c)) == text for c, text in self.leave_out.items()):
-            return None
-        return self.label or "/".join(texts)
+        left_out = any(label_text(values.get(c)) == text for c, text in self.leave_out.items())
+        return None if left_out or not all(texts) else "/".join(texts)
 
 
 class LabelRule(BaseModel):
@@ -98,6 +101,8 @@ class Task:
         ``stimulus_block``, 0 in a table without one.
     tables : (n,) str
         Name of the table each presentation comes from.
+    stimuli : (n,) str
+        Which stimulus of the table it was; the label itself where that is the task.
     """
 
     name: str
@@ -106,6 +111,7 @@ class Task:
     labels: NDArray[np.str_]
     blocks: NDArray[np.int64]
     tables: NDArray[np.str_]
+    stimuli: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.onsets_us)
@@ -129,7 +135,14 @@ class Task:
             self.labels[rows],
             self.blocks[rows],
             self.tables[rows],
+            self.stimuli[rows],
         )
+
+    def conditions(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Number of each presentation's stimulus (n,), and class of each stimulus (stimuli,)."""
+        names = np.char.add(np.char.add(self.tables, ":"), self.stimuli)
+        _, first, numbers = np.unique(names, return_index=True, return_inverse=True)
+        return numbers.astype(np.int64), self.codes()[first]
 
 
 def sort_labels(labels: NDArray[np.str_]) -> tuple[str, ...]:
@@ -207,11 +220,9 @@ def resolve_task(session: Session, name: str) -> Task:
 def apply_rule(session: Session, rule: LabelRule) -> Task:
     """The presentations of a session that a rule gives a label; see `resolve_task`."""
     parts = [_label_table(session, rule, table) for table in _tables_of(session, rule)]
-    onsets, labels, blocks, tables = (
-        np.concatenate(columns) for columns in zip(*parts, strict=True)
-    )
-    order = np.argsort(onsets, kind="stable")
-    task = Task(rule.task, rule, onsets[order], labels[order], blocks[order], tables[order])
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    task = Task(rule.task, rule, *(column[order] for column in columns))
     if len(task.classes) < 2:
         raise UserError(
             f"task {rule.task} needs at least 2 different labels; session {session.name} has "
@@ -232,10 +243,8 @@ def _tables_of(session: Session, rule: LabelRule) -> list[str]:
     return present
 
 
-def _label_table(
-    session: Session, rule: LabelRule, table: str
-) -> tuple[NDArray[np.int64], NDArray[np.str_], NDArray[np.int64], NDArray[np.str_]]:
-    """Onsets, labels, blocks and table name of one table's labelled rows."""
+def _label_table(session: Session, rule: LabelRule, table: str) -> tuple[NDArray[Any], ...]:
+    """Onsets, labels, blocks, table name and stimuli of one table's labelled rows."""
     rows = session.presentations[table]
     missing = [c for c in rule.tables[table].columns if c not in rows.columns]
     if missing:
@@ -243,11 +252,13 @@ def _label_table(
             f"task {rule.task} needs column {', '.join(missing)} of table {table}; the table "
             f"has {', '.join(sorted(rows.columns)) or 'none'}: choose one of these"
         )
-    found = [rule.label_of(table, row) for row in _rows(rows)]
+    values = _rows(rows)
+    found = [rule.label_of(table, row) for row in values]
     keep = np.array([label is not None for label in found], bool)
     labels = np.array([label for label in found if label is not None], np.str_)
+    stimuli = [rule.tables[table].stimulus_of(row) or "" for row in values]
     names = np.full(len(labels), table)
-    return rows.start_us[keep], labels, _blocks(rows)[keep], names
+    return rows.start_us[keep], labels, _blocks(rows)[keep], names, np.array(stimuli)[keep]
 
 
 def _rows(rows: Presentations) -> list[dict[str, object]]:

@@ -18,7 +18,7 @@ def negative_log_likelihood(logits: Float64Array, codes: NDArray[np.int64]) -> f
     return float(-log_softmax(logits, axis=1)[np.arange(len(codes)), codes].mean())
 
 
-def _smoothed_loss(logits: Float64Array, codes: NDArray[np.int64]) -> float:
+def smoothed_loss(logits: Float64Array, codes: NDArray[np.int64]) -> float:
     """Minus log likelihood with Platt's targets (1999): n right of n say (n + 1) / (n + 2)."""
     scores = log_softmax(logits, axis=1)
     doubt = 1 / (len(codes) + 2)
@@ -44,7 +44,7 @@ def fit_temperature(logits: Float64Array, codes: NDArray[np.int64]) -> float:
     if len(codes) == 0:
         return 1.0
     found = minimize_scalar(
-        lambda log_t: _smoothed_loss(logits / np.exp(log_t), codes),
+        lambda log_t: smoothed_loss(logits / np.exp(log_t), codes),
         bounds=(np.log(0.02), np.log(1e6)),
         method="bounded",
     )

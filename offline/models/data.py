@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,18 @@ class TrainingData:
     codes: NDArray[np.int64]
     n_classes: int
     groups: NDArray[np.int64]
+    conditions: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    class_of: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    order: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Without conditions, each class is one; without an order, units stand as they are."""
+        if len(self.class_of) == 0:
+            object.__setattr__(self, "conditions", self.codes)
+            object.__setattr__(self, "class_of", np.arange(self.n_classes))
+        if len(self.order) == 0:
+            object.__setattr__(self, "order", np.arange(self.counts.shape[2]))
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -39,6 +51,7 @@ class TrainingData:
             counts=self.counts[rows],
             codes=self.codes[rows],
             groups=self.groups[rows],
+            conditions=self.conditions[rows],
         )
 
     def inner_folds(self) -> list[tuple[TrainingData, TrainingData]]:

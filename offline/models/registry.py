@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from offline.models.data import TrainingData
+from offline.models.deep import fit_cnn, fit_ensemble, fit_shallow
 from offline.models.linear import fit_lda, fit_logistic, fit_poisson
+from offline.models.stimulus import fit_stimulus_lda
 from rtdecode.errors import UserError
 
 Fitter = Callable[[TrainingData, int], torch.nn.Module]
@@ -18,6 +20,10 @@ MODELS: dict[str, Fitter] = {
     "lda": fit_lda,
     "poisson": fit_poisson,
     "logistic": fit_logistic,
+    "stimulus-lda": fit_stimulus_lda,
+    "shallow": fit_shallow,
+    "cnn": fit_cnn,
+    "ensemble": fit_ensemble,
 }
 
 

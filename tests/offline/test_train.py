@@ -19,10 +19,11 @@ from tests.decoding.sessions import make_session, tuned_session
 
 TASK = "drifting_gratings.orientation"
 WINDOW = WindowSpec.parse("0:150:50")
-LINEAR = ("lda", "poisson", "logistic")
+LINEAR = ("lda", "poisson", "logistic", "stimulus-lda")
+DEEP = ("shallow", "cnn", "ensemble")
 
 
-@pytest.mark.parametrize("model", LINEAR)
+@pytest.mark.parametrize("model", LINEAR + DEEP)
 def test_a_bundle_decodes_the_trials_kept_out(model, tmp_path):
     session = tuned_session()
     result = train_bundle(session, TASK, model, WINDOW, tmp_path / "b.pt")
@@ -46,9 +47,10 @@ def test_other_splits_measure_on_every_trial(split):
     assert result.metrics["accuracy"] > 0.9
 
 
-def test_the_same_seed_gives_the_same_bundle():
+@pytest.mark.parametrize("model", ["lda", "ensemble"])
+def test_the_same_seed_gives_the_same_bundle(model):
     session = tuned_session()
-    one, two = (train(session, TASK, "lda", WINDOW, seed=4) for _ in range(2))
+    one, two = (train(session, TASK, model, WINDOW, seed=4) for _ in range(2))
     assert one[1] == two[1]
     assert all(
         (a == b).all() for a, b in zip(one[0].parameters(), two[0].parameters(), strict=True)
@@ -101,4 +103,4 @@ def test_recorded_gratings(allen_gratings_path):
 
 
 def test_every_model_has_a_name_that_the_command_line_takes():
-    assert set(LINEAR) <= set(MODELS)
+    assert set(LINEAR + DEEP) == set(MODELS)
