@@ -30,6 +30,7 @@ app = typer.Typer(
 
 
 app.command()(commands.train)
+app.command()(commands.evaluate)
 
 
 def _print_version(wanted: bool) -> None:
@@ -184,7 +185,7 @@ def view(
     ] = None,
     after: Annotated[
         float | None,
-        typer.Option("--after-s", help="Save it this many seconds after the first data; stop."),
+        typer.Option("--after-s", help="Save it this many seconds after the first spikes; stop."),
     ] = None,
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Stop at the end of the run.")

@@ -40,7 +40,7 @@ class ViewOptions:
     snapshot : Path or None
         A picture to save: after `after_s`, at the end of the run, or when stopped.
     after_s : float or None
-        Save the picture this long after the first data, and stop.
+        Save the picture this long after the first spikes, and stop.
     until_end : bool
         Stop at the end of the run.
     offscreen : bool
@@ -111,7 +111,7 @@ class Display:
         if self.state is None:
             return
         self.state.apply(batch, now_s)
-        if self.first_s is None and batch.heard:
+        if self.first_s is None and "spikes" in batch.heard:
             self.first_s = now_s
         if not self.state.ended:
             self.ended_s = None

@@ -143,8 +143,9 @@ def test_a_thousand_units_share_pixels_and_lose_no_spike(new_window: NewWindow) 
 def test_accuracy_stands_beside_chance(shown: Shown) -> None:
     shown.give(known.decided(*(decision(i, "0", "0" if i % 4 else "90") for i in range(8))))
     accuracy = panel(shown, "accuracy")
-    assert "75%" in accuracy.figure.text()
-    assert accuracy.note.text() == "all 8: 75.0%, chance 25.0%"
+    assert accuracy.figure.text() == "75%"
+    assert accuracy.words.text() == "of the last 8\n75.0% of 8"
+    assert accuracy.note.text() == "chance 25.0%"
     assert accuracy.chance.value() == 0.25
     assert accuracy.running.getData()[1][-1] == 0.75
     assert {DARK.accent, DARK.truth} <= colours(accuracy.plot)
@@ -168,13 +169,16 @@ def test_confusions_are_drawn_as_shares_with_their_counts(shown: Shown) -> None:
 
 
 def test_reliability_draws_stated_against_found(shown: Shown) -> None:
-    said = [decision(i, "0", "0" if i else "90", p=0.85) for i in range(4)]
-    shown.give(known.decided(*said))
+    said = [decision(i, "0", "0" if i % 4 else "90", p=0.85) for i in range(16)]
+    shown.give(known.decided(*said, decision(16, "0", "0", p=0.45)))
     reliability = panel(shown, "reliability")
     stated, found = reliability.curve.getData()
     assert stated.tolist() == pytest.approx([0.85])
     assert found.tolist() == [0.75]
-    assert reliability.note.text() == "error 0.10"
+    # One window alone proves nothing.
+    assert [values.tolist() for values in reliability.few.getData()] == [[0.45], [1.0]]
+    assert reliability.note.text() == f"error {(16 * 0.10 + 0.55) / 17:.2f}"
+    assert {DARK.accent, DARK.line} <= colours(reliability.plot)
 
 
 def test_latency_by_stage_with_the_deadline(shown: Shown) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt6.QtWidgets import QLabel
+from PyQt6.QtWidgets import QHBoxLayout, QLabel
 
 from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot, pen
 from rtdecode.gui.performance import RUNNING, Performance
@@ -21,7 +21,12 @@ class AccuracyPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.figure = QLabel("–")
+        self.figure, self.words = QLabel("–"), QLabel()
+        self.words.setObjectName("note")
+        self.words.setMinimumWidth(1)
+        line = QHBoxLayout()
+        line.addWidget(self.figure)
+        line.addWidget(self.words, 1)
         self.plot = new_plot()
         self.overall, self.running = pg.PlotCurveItem(), pg.PlotCurveItem()
         self.chance = pg.InfiniteLine(angle=0)
@@ -30,7 +35,7 @@ class AccuracyPanel(Panel):
         self.plot.setYRange(0, 1.02)
         self.plot.getAxis("left").setTicks([[(p, f"{100 * p:g}%") for p in (0, 0.5, 1)]])
         self.plot.setLabel("bottom", "windows")
-        self.box.addWidget(self.figure)
+        self.box.addLayout(line)
         self.box.addWidget(self.plot, 1)
 
     def shown(self, state: DisplayState, view: View) -> Hashable:
@@ -50,23 +55,21 @@ class AccuracyPanel(Panel):
             self.plot.setXRange(windows[0], max(windows[-1], windows[0] + 1))
 
     def _say_figures(self, performance: Performance, decided: bool) -> None:
-        theme = self.theme
+        self.say(f"chance {performance.chance:.1%}")
         if not performance.n:
             self.figure.setText("no true labels" if decided else "–")
-            self.say("")
+            self.words.setText("")
             return
-        self.figure.setText(
-            f"<span style='color:{theme.accent}; font-weight:bold'>{performance.running:.0%}</span>"
-            f"<span style='color:{theme.faint}; font-size:{0.9 * self.px:.0f}px'>"
-            f" last {min(performance.n, RUNNING)}</span>"
-        )
-        self.say(f"all {performance.n}: {performance.overall:.1%}, chance {performance.chance:.1%}")
+        self.figure.setText(f"{performance.running:.0%}")
+        newest = min(performance.n, RUNNING)
+        self.words.setText(f"of the last {newest}\n{performance.overall:.1%} of {performance.n:,}")
 
     def set_look(self, theme: Theme, px: int) -> None:
         """Take on colours and a text height."""
         super().set_look(theme, px)
         colour_plot(self.plot, theme, px)
-        self.figure.setFont(font(2 * px))
+        self.figure.setFont(font(2 * px, bold=True))
+        self.figure.setStyleSheet(f"color: {theme.accent};")
         self.running.setPen(pen(theme.accent))
         self.overall.setPen(pen(theme.text))
         self.chance.setPen(pen(theme.truth, dashed=True))

@@ -107,7 +107,7 @@ class PosteriorPanel(Panel):
             sign = "✓" if decision.correct else "✗"
             parts.append(f"true {decision.label} {sign}")
         if not decision.complete:
-            parts.append("incomplete window")
+            parts.append("incomplete")
         if self.is_old:
             parts.append("OLD")
         return "   ".join(parts)

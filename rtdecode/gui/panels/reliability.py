@@ -12,6 +12,9 @@ from rtdecode.gui.performance import RELIABILITY_BINS
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
 
+#: A share of fewer windows than this says little: its point is hollow, and no line leads to it.
+MANY = 10
+
 
 class ReliabilityPanel(Panel):
     """Share correct over stated probability; on the diagonal the decoder is honest."""
@@ -24,7 +27,8 @@ class ReliabilityPanel(Panel):
         self.diagonal = pg.PlotCurveItem([0, 1], [0, 1])
         self.counts = pg.BarGraphItem(x0=[], width=[], y0=0, height=[])
         self.curve = pg.PlotDataItem(symbol="o", symbolSize=7)
-        for item in (self.counts, self.diagonal, self.curve):
+        self.few = pg.ScatterPlotItem(symbol="o", size=7)
+        for item in (self.counts, self.diagonal, self.curve, self.few):
             self.plot.addItem(item)
         self.plot.setRange(xRange=(0, 1.03), yRange=(0, 1.03))
         for side in ("left", "bottom"):
@@ -40,8 +44,9 @@ class ReliabilityPanel(Panel):
     def redraw(self, state: DisplayState, view: View) -> None:
         """Draw the curve, and how many windows each point stands for."""
         found = state.performance.reliability
-        filled = found.counts > 0
-        self.curve.setData(found.stated[filled], found.found[filled])
+        many, few = found.counts >= MANY, (found.counts > 0) & (found.counts < MANY)
+        self.curve.setData(found.stated[many], found.found[many])
+        self.few.setData(found.stated[few], found.found[few])
         self.counts.setOpts(
             x0=np.arange(RELIABILITY_BINS) / RELIABILITY_BINS,
             width=1 / RELIABILITY_BINS,
@@ -60,3 +65,5 @@ class ReliabilityPanel(Panel):
         self.curve.setPen(pen(theme.accent))
         self.curve.setSymbolBrush(theme.accent)
         self.curve.setSymbolPen(None)
+        self.few.setBrush(None)
+        self.few.setPen(pen(theme.faint))
