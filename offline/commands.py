@@ -73,3 +73,63 @@ def train(
 def names(text: str) -> tuple[str, ...]:
     """Names with commas between them."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def evaluate(
+    sessions: Annotated[list[Path], typer.Argument(help="Recorded sessions (NWB).")],
+    task: TaskName,
+    models: Annotated[str, typer.Option(help="Names with commas between, or all.")] = "all",
+    window: Window = "50:250",
+    split: Split = "block",
+    train_share: TrainShare = 0.8,
+    areas: Areas = "",
+    no_filter: NoFilter = False,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="Where torch fits: cpu or cuda.")] = "cpu",
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Also accuracy by units, window and area.")
+    ] = False,
+    figures: Figures = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a page with plots there.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Measure models on sessions under one split, each figure beside its controls."""
+    from offline.evaluate import Settings, model_names, table
+    from offline.evaluate import evaluate as run
+    from rtdecode.splits import split_kind
+    from rtdecode.windows import WindowSpec
+
+    settings = Settings(
+        task,
+        WindowSpec.parse(window),
+        model_names(models, task),
+        split_kind(split),
+        train_share,
+        names(areas),
+        not no_filter,
+        seed,
+        device,
+        curves or report is not None,
+    )
+    records = run(sessions, settings, json_path=figures, report=report, force=force)
+    typer.echo(table(records))
+
+
+def reproduce(
+    out: Annotated[Path, typer.Argument(help="Folder for results; a stopped run goes on there.")],
+    sessions: Annotated[
+        list[Path] | None, typer.Argument(help="Recorded sessions; simulated mice without.")
+    ] = None,
+    mice: Annotated[int, typer.Option(min=1, help="Simulated mice, if no session is given.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the simulated mice.")] = 900,
+    quick: Annotated[bool, typer.Option("--quick", help="Two mice and fewer models.")] = False,
+    scheduler: Annotated[str, typer.Option(help="Address of a dask scheduler.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes of a local cluster.")] = 2,
+) -> None:
+    """Measure all tasks, models and splits: the whole table of results."""
+    from offline import reproduce as table
+
+    paths = list(sessions or []) or table.cohort(out / "mice", 2 if quick else mice, seed)
+    typer.echo(table.reproduce(paths, out, quick=quick, scheduler=scheduler, workers=workers))

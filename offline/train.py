@@ -75,7 +75,7 @@ def measure(
     seed: int,
 ) -> dict[str, float]:
     """Ask a model on the trials kept out, beside its controls under the same split."""
-    outcome = run_folds(task, counts, folds, model, seed=seed)
+    outcome = run_folds(task, counts, folds, model, seed=seed, units=session.units)
     shuffled = run_folds(task, counts, folds, model, seed=seed, shuffled=True)
     early = count_session(session, task.onsets_us, EARLY_WINDOW)
     metrics = summarise(outcome)
@@ -131,7 +131,7 @@ def train(
     metrics = measure(session, task, counts, folds, model, seed)
     rows = folds[0].train if split == "chronological" else np.arange(len(task))
     everything = Fold(folds[0].name, rows, rows[:0])
-    module = fit_model(model, training_data(task, counts, everything), seed)
+    module = fit_model(model, training_data(task, counts, everything, units=session.units), seed)
     used = SessionUsed(
         name=session.name,
         sha256=file_sha256(session_path) if session_path else "",

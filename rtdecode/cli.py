@@ -31,6 +31,7 @@ app = typer.Typer(
 
 app.command()(commands.train)
 app.command()(commands.evaluate)
+app.command()(commands.reproduce)
 
 
 def _print_version(wanted: bool) -> None:

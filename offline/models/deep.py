@@ -6,6 +6,7 @@ and depth, along one side and time bins along the other.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -136,7 +137,8 @@ def train_network(
     trained = [p for p in net.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=recipe.rate, weight_decay=recipe.decay)
     best, best_epoch, state = np.inf, epochs, net.state_dict()
-    with Progress(transient=True) as progress:
+    # Without a terminal, and on a cluster, nobody watches.
+    with Progress(transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("training", total=epochs)
         for epoch in range(1, epochs + 1):
             _epoch(net, x, y, optimiser, recipe)

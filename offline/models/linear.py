@@ -7,7 +7,7 @@ training block says nothing about the next block.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,32 +93,54 @@ def lda_maps(
     codes: NDArray[np.int64],
     n_classes: int,
     shrinkages: tuple[float, ...] = SHRINKAGES,
+    mean_sets: Sequence[Float64Array] = (),
 ) -> list[LinearMap]:
     """Linear discriminant analysis at several shrinkages from one eigendecomposition.
 
     The pooled covariance ``(1 - s) S + s tr(S) / p I``, each class weighing the
     same, is what scikit-learn's ``lsqr`` solver takes with equal priors.
 
+    Parameters
+    ----------
+    x : (n, features) float64
+    codes : (n,) int64
+    n_classes : int
+    shrinkages : tuple of float
+    mean_sets : sequence of (classes, features)
+        Class means to decide by; those of the trials if none is given.
+
     Returns
     -------
     list of LinearMap
-        One for each shrinkage.
+        One for each set of means and shrinkage, shrinkages running faster.
     """
     means = class_means(x, codes, n_classes)
     number = np.bincount(codes, minlength=n_classes)
     weights = 1 / (np.count_nonzero(number) * number[codes])
     values, vectors = principal_axes((x - means[codes]) * np.sqrt(weights)[:, None])
-    turned = means @ vectors
     middle = values.sum() / x.shape[1]
-    rest = means - turned @ vectors.T
-    maps = []
-    for shrinkage in shrinkages:
-        floor = max(shrinkage * middle, 1e-12)
-        scaled = turned / ((1 - shrinkage) * values + floor)
-        weight = scaled @ vectors.T + rest / floor
-        bias = np.where(number > 0, -0.5 * (weight * means).sum(axis=1), NEVER)
-        maps.append(LinearMap(weight, bias))
-    return maps
+    return [
+        _lda_map(deciding, values, vectors, middle, shrinkage, number > 0)
+        for deciding in mean_sets or (means,)
+        for shrinkage in shrinkages
+    ]
+
+
+def _lda_map(
+    means: Float64Array,
+    values: Float64Array,
+    vectors: Float64Array,
+    middle: float,
+    shrinkage: float,
+    known: NDArray[np.bool_],
+) -> LinearMap:
+    """The map of these means under a shrunk covariance; what is off its axes has the floor."""
+    turned = means @ vectors
+    floor = max(shrinkage * middle, 1e-12)
+    scaled = turned / ((1 - shrinkage) * values + floor)
+    weight = scaled @ vectors.T + (means - turned @ vectors.T) / floor
+    bias = np.where(known, -0.5 * (weight * means).sum(axis=1), NEVER)
+    return LinearMap(weight, bias)
 
 
 def poisson_maps(

@@ -17,7 +17,16 @@ from scipy.special import logsumexp
 
 from offline.models.calibration import Float64Array, smoothed_loss
 from offline.models.data import TrainingData
-from offline.models.linear import LinearClassifier, constant, features, lda_maps
+from offline.models.linear import (
+    LinearClassifier,
+    LinearMap,
+    class_means,
+    constant,
+    features,
+    lda_maps,
+)
+
+MEAN_WEIGHTS = (1e-9, 2.0, 8.0)
 
 
 class StimulusClassifier(torch.nn.Module):
@@ -51,7 +60,7 @@ def fit_stimulus_lda(data: TrainingData, seed: int = 0) -> StimulusClassifier:
     pairs = data.inner_folds()
     scores = []
     for fitted, held in pairs:
-        maps = lda_maps(features(fitted), fitted.conditions, n_conditions)
+        maps = condition_maps(fitted, n_conditions)
         x = features(held)
         scores.append([m.logits(x) for m in maps])
     candidates = [np.concatenate(parts) for parts in zip(*scores, strict=True)]
@@ -59,11 +68,25 @@ def fit_stimulus_lda(data: TrainingData, seed: int = 0) -> StimulusClassifier:
     fits = [_best_temperature(logits, codes, data.class_of) for logits in candidates]
     best = int(np.argmin([loss for loss, _ in fits]))
     log_temperature = fits[best][1]
-    chosen = lda_maps(features(data), data.conditions, n_conditions)[best]
+    chosen = condition_maps(data, n_conditions)[best]
     membership = np.eye(data.n_classes)[data.class_of]
     bias = chosen.bias - np.exp(log_temperature) * np.log(membership.sum(axis=0))[data.class_of]
     linear = LinearClassifier(chosen.weight, bias, np.exp(log_temperature))
     return StimulusClassifier(linear, membership)
+
+
+def condition_maps(data: TrainingData, n_conditions: int) -> list[LinearMap]:
+    """LDA of stimuli, their means drawn towards their class's by several weights.
+
+    The noise in the mean of a few trials makes a stimulus look farther from
+    everything than it is; a mean of n trials counts ``n / (n + weight)``.
+    """
+    x = features(data)
+    means = class_means(x, data.conditions, n_conditions)
+    number = np.bincount(data.conditions, minlength=n_conditions)[:, None]
+    of_class = class_means(x, data.codes, data.n_classes)[data.class_of]
+    sets = [of_class + (means - of_class) * number / (number + w) for w in MEAN_WEIGHTS]
+    return lda_maps(x, data.conditions, n_conditions, mean_sets=sets)
 
 
 def _best_temperature(

@@ -1,0 +1,227 @@
+"""The whole table of results with one command, resumable, on one machine or a lab's cluster.
+
+Every session, task, split and model is a cell of its own, and each cell's
+figures a file; a run that was stopped goes on with the cells that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from distributed import Client, LocalCluster, as_completed
+from rich.progress import Progress
+
+from offline.evaluate import Settings, evaluate_session
+from rtdecode.errors import UserError
+from rtdecode.files import written_whole
+from rtdecode.splits import SplitKind
+from rtdecode.windows import WindowSpec
+
+CONTROLS = "controls"
+COHORT_SEED = 900
+# The first 50 ms still show the image before.
+WHOLE = WindowSpec.parse("50:250")
+IMAGE = WindowSpec.parse("50:250:50")
+MODELS_OF: dict[tuple[str, SplitKind], tuple[str, ...]] = {
+    ("natural-scenes", "chronological"): (
+        "lda",
+        "poisson",
+        "logistic",
+        "shallow",
+        "cnn",
+        "ensemble",
+    ),
+    ("natural-vs-artificial", "random"): ("lda", "stimulus-lda", "shallow"),
+    ("natural-vs-artificial", "block"): ("lda", "stimulus-lda", "shallow"),
+    ("static-gratings", "chronological"): ("lda", "poisson", "logistic", "ensemble"),
+    ("static-gratings-orientation", "chronological"): (
+        "lda",
+        "poisson",
+        "logistic",
+        "ensemble",
+    ),
+}
+QUICK_MODELS = ("lda", "stimulus-lda", "ensemble")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One session, task, split and model (or the controls)."""
+
+    path: Path
+    settings: Settings
+
+    @property
+    def model(self) -> str:
+        """Name of the model, or ``controls``."""
+        return self.settings.models[0] if self.settings.models else CONTROLS
+
+    @property
+    def name(self) -> str:
+        """A file name of its own."""
+        s = self.settings
+        return f"{self.path.stem}.{s.task}.{s.split}.{self.model}.json"
+
+
+def cells(paths: Sequence[Path], *, quick: bool = False) -> list[Cell]:
+    """All cells of the table; the controls of each task are cells too."""
+    found = []
+    for (task, split), models in MODELS_OF.items():
+        wanted = [m for m in models if not quick or m in QUICK_MODELS]
+        base = Settings(task, WHOLE, (), split)
+        for path in paths:
+            found.append(Cell(path, base))
+            for model in wanted:
+                window = IMAGE if model == "cnn" else WHOLE
+                found.append(
+                    Cell(path, replace(base, models=(model,), window=window, controls=False))
+                )
+    return found
+
+
+def run_cell(cell: Cell, out: Path) -> str:
+    """Measure one cell and write its file; why not, if the session has no such task."""
+    try:
+        record = evaluate_session(cell.path, cell.settings)
+    except UserError as error:
+        return f"{cell.path.name}, {cell.settings.task}: {error}"
+    with written_whole(out / cell.name) as half:
+        half.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    return ""
+
+
+def reproduce(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    quick: bool = False,
+    scheduler: str = "",
+    workers: int = 2,
+) -> str:
+    """Measure every cell that is not there yet; the table as Markdown.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Sessions; a cluster must see them under the same names.
+    out : Path
+        Gets ``cells/``, ``results.md`` and ``results.json``.
+    quick : bool
+        Fewer models.
+    scheduler : str
+        Address of a ``dask`` scheduler; a local cluster if empty.
+    workers : int
+        Processes of a local cluster.
+    """
+    folder = out / "cells"
+    folder.mkdir(parents=True, exist_ok=True)
+    everything = cells(paths, quick=quick)
+    missing = [cell for cell in everything if not (folder / cell.name).exists()]
+    if missing:
+        _run(missing, folder, scheduler, workers)
+    records = [
+        (cell, json.loads((folder / cell.name).read_text(encoding="utf-8")))
+        for cell in everything
+        if (folder / cell.name).exists()
+    ]
+    rows = summary_rows(records)
+    text = markdown(rows)
+    (out / "results.md").write_text(text, encoding="utf-8")
+    (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return text
+
+
+def _run(missing: Sequence[Cell], folder: Path, scheduler: str, workers: int) -> None:
+    """Hand the cells to a cluster and wait for them, with progress."""
+    cluster = (
+        None
+        if scheduler
+        else LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    )
+    with Client(scheduler or cluster) as client, Progress() as progress:
+        bar = progress.add_task("cells", total=len(missing))
+        # Results are files, so nothing that dask remembers may stand in for one.
+        futures = [client.submit(run_cell, cell, folder, pure=False) for cell in missing]
+        for _, left_out in as_completed(futures, with_results=True):
+            if left_out:
+                progress.console.print(left_out, highlight=False)
+            progress.update(bar, advance=1)
+    if cluster is not None:
+        cluster.close()
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and its 95 % interval over sessions (normal, standard error)."""
+    mean = float(np.mean(values))
+    half = 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else np.nan
+    return mean, mean - half, mean + half
+
+
+def summary_rows(records: Sequence[tuple[Cell, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """One row for each task, split and model: medians over sessions; controls: means."""
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for cell, record in records:
+        key = (cell.settings.task, cell.settings.split, cell.model)
+        groups.setdefault(key, []).append(record)
+    rows = []
+    for (task, split, model), found in groups.items():
+        row: dict[str, Any] = {
+            "task": task,
+            "split": split,
+            "model": model,
+            "window": found[0]["window"],
+            "sessions": len(found),
+        }
+        if model == CONTROLS:
+            names = set.intersection(*(set(r["controls"]) for r in found))
+            row |= {n: interval([r["controls"][n] for r in found]) for n in sorted(names)}
+        else:
+            figures = [r["models"][model] for r in found]
+            keys = [k for k, v in figures[0].items() if isinstance(v, float)]
+            row |= {k: float(np.median([f[k] for f in figures])) for k in keys}
+        rows.append(row)
+    return rows
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows as a table, each task's controls beneath it."""
+    lines = [
+        "| task | split | model | sessions | accuracy | over 8 windows | chance "
+        "| calibration error | seconds |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in (r for r in rows if r["model"] != CONTROLS):
+        pooled = f"{row['accuracy_pooled_8']:.1%}" if "accuracy_pooled_8" in row else ""
+        lines.append(
+            f"| {row['task']} | {row['split']} | {row['model']} | {row['sessions']} "
+            f"| {row['accuracy']:.1%} | {pooled} | {row['chance']:.1%} "
+            f"| {row['calibration_error']:.3f} | {row['seconds']:.0f} |"
+        )
+    lines += ["", "| task | split | control | mean | 95 % interval |", "|---|---|---|---|---|"]
+    for row in (r for r in rows if r["model"] == CONTROLS):
+        lines += [
+            f"| {row['task']} | {row['split']} | {name} | {value[0]:.1%} "
+            f"| {value[1]:.1%} to {value[2]:.1%} |"
+            for name, value in row.items()
+            if isinstance(value, tuple | list)
+        ]
+    machine = f"{platform.machine()}, Python {platform.python_version()}"
+    return "\n".join([*lines, "", f"Medians over sessions; measured on {machine}.", ""])
+
+
+def cohort(out: Path, mice: int, seed: int) -> list[Path]:
+    """Simulated sessions of the results; those that are there are used again."""
+    from offline.simulate import session_path, simulate
+
+    profile = "scenes-and-gratings"
+    paths = [session_path(out, profile, seed, mouse) for mouse in range(mice)]
+    if not all(path.exists() for path in paths):
+        out.mkdir(parents=True, exist_ok=True)
+        simulate(out, mice, seed, profile, force=True)
+    return paths
