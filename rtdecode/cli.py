@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks import commands as bench_commands
 from offline import commands
 from rtdecode import __version__
 from rtdecode.errors import UserError
@@ -30,6 +31,7 @@ app = typer.Typer(
 
 
 app.command()(commands.train)
+app.add_typer(bench_commands.app, name="bench")
 app.command()(commands.evaluate)
 app.command()(commands.reproduce)
 
@@ -144,6 +146,12 @@ def decode(
     plain: Annotated[
         bool, typer.Option("--plain", help="Pull through pylsl, not in compiled code.")
     ] = False,
+    backend: Annotated[
+        str, typer.Option(help="What computes: torchscript, onnx or event.")
+    ] = "torchscript",
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="Real-time scheduling, where the system allows it.")
+    ] = False,
     view: Annotated[bool, typer.Option("--view", help="Open the display too.")] = False,
     posteriors: Annotated[
         Path | None,
@@ -153,25 +161,28 @@ def decode(
     force: Force = False,
 ) -> None:
     """Decode live LSL streams, or with --session a recorded session."""
-    from rtdecode.run import Files, print_figures, run_live, run_offline
+    with _display(view and session is None):
+        if realtime:
+            _raise_priority()
+        from rtdecode.run import Files, print_figures, run_live, run_offline
 
-    files = Files(figures, posteriors, force)
-    if session is not None:
-        found = run_offline(bundle, session, files, _microseconds(start), _microseconds(stop))
-    else:
-        from rtdecode.engine import EngineSettings
-        from rtdecode.live import LiveSettings
+        files = Files(figures, posteriors, force)
+        if session is not None:
+            found = run_offline(bundle, session, files, _microseconds(start), _microseconds(stop))
+        else:
+            from rtdecode.engine import EngineSettings
+            from rtdecode.live import LiveSettings
 
-        engine = EngineSettings(lateness_us=round(lateness * 1000))
-        settings = LiveSettings(
-            engine=engine,
-            spikes=spikes,
-            stimuli=stimuli,
-            once=once,
-            most_windows=windows,
-            native=not plain,
-        )
-        with _display(view):
+            engine = EngineSettings(lateness_us=round(lateness * 1000))
+            settings = LiveSettings(
+                engine=engine,
+                spikes=spikes,
+                stimuli=stimuli,
+                once=once,
+                most_windows=windows,
+                native=not plain,
+                backend=backend,
+            )
             found = run_live(bundle, settings, files)
     print_figures(found)
 
@@ -238,6 +249,14 @@ def simulate(
 
 def _microseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1_000_000)
+
+
+def _raise_priority() -> None:
+    """Before torch is loaded and the inlets are opened: their threads take it over."""
+    from rtdecode.realtime import raise_priority
+
+    if not raise_priority():
+        typer.echo("real-time scheduling is not allowed here: going on without", err=True)
 
 
 @contextmanager

@@ -54,6 +54,8 @@ class LiveSettings:
         Stop after this many; 0 for never.
     native : bool
         Pull in compiled code where that can be had.
+    backend : str
+        What computes the probabilities; see ``rtdecode.backends``.
     """
 
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -64,6 +66,7 @@ class LiveSettings:
     once: bool = False
     most_windows: int = 0
     native: bool = True
+    backend: str = "torchscript"
 
 
 class StreamClock:

@@ -108,8 +108,8 @@ class NativePump:
             )
 
 
-def compile_pump(library: str) -> Callable[..., int]:
-    """The compiled loop over this liblsl.
+def compile_drain(library: str) -> tuple[Callable[..., int], Callable[[], float]]:
+    """Compiled: wait for rows of an inlet and take them; and the LSL clock.
 
     liblsl's functions have C types: ``unsigned long`` is 4 bytes on Windows,
     8 elsewhere.
@@ -127,13 +127,10 @@ def compile_pump(library: str) -> Callable[..., int]:
         "lsl_pull_chunk_i",
         count(types.intp, ints, floats, count, count, types.float64, ints),
     )
-    clock = external("lsl_local_clock", types.float64())
-    return _make_loop(pull_sample, pull_chunk, clock)
+    return _make_drain(pull_sample, pull_chunk), external("lsl_local_clock", types.float64())
 
 
-def _make_loop(pull_sample: Any, pull_chunk: Any, clock: Any) -> Callable[..., int]:
-    """Compile the loop about three functions of liblsl."""
-
+def _make_drain(pull_sample: Any, pull_chunk: Any) -> Callable[..., int]:
     @kernel
     def drain(
         handle: int,
@@ -159,6 +156,13 @@ def _make_loop(pull_sample: Any, pull_chunk: Any, clock: Any) -> Callable[..., i
             error.ctypes,
         )
         return 1 + int(values) // 2
+
+    return drain
+
+
+def compile_pump(library: str) -> Callable[..., int]:
+    """The compiled loop over this liblsl."""
+    drain, clock = compile_drain(library)
 
     @kernel
     def loop(

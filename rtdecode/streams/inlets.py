@@ -158,8 +158,8 @@ class PosteriorInlet(_Inlet):
         super().__init__(stream, TEXT_BUFFER_HUNDREDS)
 
     def pull(self, timeout_s: float = 0.0) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """All posteriors that are there: (n, classes) float32 and (n,) seconds."""
-        samples, stamps = self._inlet.pull_chunk(timeout_s, 1024, as_numpy=True)
+        """Wait for the first, then all that are there: (n, classes) float32 and (n,) seconds."""
+        samples, stamps = self._inlet.pull_chunk(timeout_s, 1024, min_samples=1, as_numpy=True)
         return np.asarray(samples, np.float32), np.asarray(stamps, np.float64)
 
     def classes(self) -> list[str]:

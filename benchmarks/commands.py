@@ -1,0 +1,92 @@
+"""The sub-commands ``rtdecode bench ...``; a benchmark is imported when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Measure: speed beside the floor, the peers and the libraries.")
+
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
+
+
+@app.command()
+def replay(
+    seconds: Annotated[
+        float, typer.Option(min=10.0, help="Length of the synthetic session.")
+    ] = 9700.0,
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Decode a full-size session on the virtual clock, equal to the live path."""
+    from benchmarks.replay import bench_replay
+
+    bench_replay(seconds, figures, force)
+
+
+@app.command()
+def kernels(
+    seconds: Annotated[float, typer.Option(min=1.0, help="Length of the data.")] = 300.0,
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Bin windows beside NumPy, elephant and pynapple, on the same data."""
+    from benchmarks.kernels import bench_kernels
+
+    bench_kernels(seconds, figures, force)
+
+
+@app.command()
+def display(
+    seconds: Annotated[float, typer.Option(min=10.0, help="Stream time to draw.")] = 60.0,
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Draw the display without a screen, beside the naive way to draw the same."""
+    from benchmarks.display import bench_display
+
+    bench_display(seconds, figures, force)
+
+
+@app.command()
+def latency(
+    seconds: Annotated[float, typer.Option(min=5.0, help="Of each row.")] = 60.0,
+    loads: Annotated[
+        str, typer.Option(help="Spikes a second, with commas between.")
+    ] = "5000,20000,100000",
+    display: Annotated[str, typer.Option(help="off, on or both.")] = "both",
+    backends: Annotated[
+        str, typer.Option(help="Backends of the decoder, with commas between.")
+    ] = "torchscript",
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="Real-time scheduling for decoder and echo.")
+    ] = False,
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Last spike of a window pushed to posterior received, beside the floor in the same run."""
+    from benchmarks.latency import LatencySettings, bench_latency
+
+    settings = LatencySettings(
+        seconds,
+        tuple(int(load) for load in loads.split(",")),
+        {"off": (False,), "on": (True,)}.get(display, (False, True)),
+        tuple(backends.split(",")),
+        realtime,
+    )
+    bench_latency(settings, figures, force)
+
+
+@app.command(hidden=True)
+def echo(
+    realtime: Annotated[bool, typer.Option("--realtime", help="Real-time scheduling.")] = False,
+) -> None:
+    """Run the process that the latency benchmark's floor is measured with."""
+    from benchmarks.latency import run_echo
+
+    run_echo(realtime)
