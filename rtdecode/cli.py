@@ -247,6 +247,68 @@ def simulate(
         typer.echo(path)
 
 
+@app.command("inspect")
+def inspect_session(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SESSION...", help="NWB file or Phy folder; one a probe."),
+    ],
+    events: Annotated[
+        Path | None, typer.Option(help="CSV table of events: onset, label, duration.")
+    ] = None,
+    no_filter: NoFilter = False,
+    figures: FiguresFile = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a page with plots.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Show what a session holds: areas, units, rates, stimuli, blocks, gaps."""
+    from rtdecode.session import QualityFilter
+    from rtdecode.session.inspect import run_inspect
+
+    quality = QualityFilter.off() if no_filter else QualityFilter()
+    run_inspect(sources, quality, events=events, figures=figures, report=report, force=force)
+
+
+@app.command()
+def convert(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SOURCE...", help="NWB files and Phy folders; one a probe."),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The NWB file to write.")],
+    events: Annotated[
+        Path | None, typer.Option(help="CSV table of events: onset, label, duration.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write a session as NWB, with every unit; several probes become one session."""
+    from rtdecode.session.inspect import run_convert
+
+    run_convert(sources, out, events=events, force=force)
+
+
+@app.command()
+def fetch(
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID]...", help="Session ids, as --list tells.")
+    ] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List the sessions there are.")] = False,
+    all_of: Annotated[
+        str,
+        typer.Option("--all", metavar="TYPE", help="Fetch all of a type: brain_observatory_1.1."),
+    ] = "",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that gets them.")] = Path(
+        "allen"
+    ),
+) -> None:
+    """Fetch recorded sessions from the Allen Institute (1.7 to 3.3 GB each)."""
+    from offline.fetch import run_fetch
+
+    run_fetch(ids or [], out, show_list=show_list, all_of=all_of)
+
+
 def _microseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1_000_000)
 
