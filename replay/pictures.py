@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from matplotlib.image import imsave
 from rich.console import Console
 
 from offline.simulate import session_path, simulate
+from offline.simulate.images import natural_scenes
 from offline.train import train_bundle
 from replay.processes import Processes
 from replay.stretch import choose_stretch, choose_window, resolve
@@ -26,7 +28,7 @@ from rtdecode.windows import WindowSpec
 
 REPO = Path(__file__).resolve().parents[1]
 IMAGES = REPO / "docs" / "images"
-SECONDS, PATIENCE_S = 70.0, 120.0
+SECONDS, BEFORE_END_S, PATIENCE_S = 70.0, 3.0, 120.0
 SIZE = "1200x900"
 
 console = Console(stderr=True, emoji=False)
@@ -41,12 +43,15 @@ class Scene:
     name : str
         Of the files: ``display-NAME-dark.png`` and ``display-NAME-light.png``.
     session : Path
-    task : str
+    task : str or None
+    images : Path or None
+        Folder with pictures of the stimuli.
     """
 
     name: str
     session: Path
     task: str | None
+    images: Path | None = None
 
 
 def gratings_session(folder: Path) -> Scene:
@@ -59,8 +64,14 @@ def gratings_session(folder: Path) -> Scene:
 
 
 def scenes_session(folder: Path) -> Scene:
-    """A simulated mouse that saw the natural scenes."""
-    return Scene("scenes", _simulated(folder, "scenes-and-gratings"), "natural-scenes")
+    """A simulated mouse that saw the natural scenes, and the scenes."""
+    images = folder / "scenes"
+    images.mkdir(exist_ok=True)
+    scenes = natural_scenes()
+    for frame, scene in {-1: 0 * scenes[0], **dict(enumerate(scenes))}.items():
+        imsave(images / f"{frame}.png", scene, cmap="gray", vmin=-1, vmax=1)
+    session = _simulated(folder, "scenes-and-gratings")
+    return Scene("scenes", session, "natural-scenes", images)
 
 
 def _simulated(folder: Path, profile: str) -> Path:
@@ -92,11 +103,16 @@ def take_pictures(scene: Scene, folder: Path, out: Path) -> None:
     trained_us = result.info.sessions[0].last_training_onset_us
     start_us, stop_us = choose_stretch(task, trained_us, round(SECONDS * US_PER_S))
     stretch = [f"--start={start_us / US_PER_S!r}", f"--stop={stop_us / US_PER_S!r}"]
+    # While it still decodes: the last seconds of a run are the emptiest.
+    after_s = (stop_us - start_us) / US_PER_S - BEFORE_END_S
+    seen: list[object] = ["--after-s", after_s]
+    if scene.images:
+        seen += ["--images", scene.images]
     with Processes(console) as processes:
         processes.start("decoder", ["decode", bundle, "--once"], log=folder / "decoder.log")
         for theme in ("dark", "light"):
             picture = out / f"display-{scene.name}-{theme}.png"
-            view = ["view", "--offscreen", "--until-end", "--theme", theme, "--size", SIZE]
+            view = ["view", "--offscreen", "--theme", theme, "--size", SIZE, *seen]
             log = folder / f"{theme}.log"
             processes.start(f"{theme} display", [*view, "--snapshot", picture], log=log)
         replay = ["replay", scene.session, *stretch, "--wait", "decoder"]

@@ -84,7 +84,7 @@ class Docks(QMainWindow):
         self._share(
             ACROSS, self.width(), accuracy=0.2, confusion=0.24, reliability=0.2, latency=0.36
         )
-        self._share(DOWN, self.height(), posterior=0.29, stimulus=0.17, health=0.26, accuracy=0.28)
+        self._share(DOWN, self.height(), posterior=0.36, stimulus=0.14, health=0.22, accuracy=0.28)
         self._share(DOWN, self.height(), history=0.3, raster=0.42)
 
     _stimulus_wanted = False

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QRectF
 
 from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot
+from rtdecode.gui.panels.picture import Picture
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme, ramp_table
 
@@ -37,7 +38,7 @@ class ConfusionPanel(Panel):
     def __init__(self) -> None:
         super().__init__()
         self.plot = new_plot()
-        self.image = pg.ImageItem(axisOrder="row-major")
+        self.image = Picture()
         self.plot.addItem(self.image)
         self.plot.invertY(True)
         self.plot.setLabel("left", "true")
@@ -55,9 +56,8 @@ class ConfusionPanel(Panel):
         performance = state.performance
         self._name_classes(performance.classes)
         levels = confusion_levels(performance.confusion)
-        self.image.setImage(levels, autoLevels=False, levels=(0, 255))
         n = len(performance.classes)
-        self.image.setRect(QRectF(0, 0, n, n))
+        self.image.show_image(levels, QRectF(0, 0, n, n))
         for text, count, level in zip(
             self.figures, performance.confusion.ravel(), levels.ravel(), strict=False
         ):
@@ -102,4 +102,4 @@ class ConfusionPanel(Panel):
         """Take on colours and a text height."""
         super().set_look(theme, px)
         colour_plot(self.plot, theme, px)
-        self.image.setLookupTable(ramp_table(theme))
+        self.image.set_colours(ramp_table(theme))

@@ -11,6 +11,7 @@ from PyQt6.QtCore import QRectF
 
 from rtdecode.gui.history import history_image, thickened, usual_interval_us
 from rtdecode.gui.panels.base import Panel, ago_ticks, colour_plot, new_plot, pen
+from rtdecode.gui.panels.picture import Picture
 from rtdecode.gui.raster import Span
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme, history_table
@@ -26,7 +27,7 @@ class HistoryPanel(Panel):
     def __init__(self) -> None:
         super().__init__()
         self.plot = new_plot()
-        self.image = pg.ImageItem(axisOrder="row-major")
+        self.image = Picture()
         self.truth = pg.ScatterPlotItem(symbol="o", pxMode=True)
         self.plot.addItem(self.image)
         self.plot.addItem(self.truth)
@@ -55,9 +56,8 @@ class HistoryPanel(Panel):
         drawn = history_image(times, state.posteriors.rows, span, hold)
         least_px = 3.0 * drawn.shape[0] / max(1.0, self._room().height())
         drawn = thickened(drawn, int(least_px) // 2)
-        self.image.setImage(drawn, autoLevels=False, levels=(0, 255))
         duration_s = span.columns * span.column_us * 1e-6
-        self.image.setRect(QRectF(-duration_s, 0, duration_s, drawn.shape[0]))
+        self.image.show_image(drawn, QRectF(-duration_s, 0, duration_s, drawn.shape[0]))
         self._mark_truth(state, span)
 
     def _mark_truth(self, state: DisplayState, span: Span) -> None:
@@ -94,7 +94,7 @@ class HistoryPanel(Panel):
         """Take on colours and a text height."""
         super().set_look(theme, px)
         colour_plot(self.plot, theme, px)
-        self.image.setLookupTable(history_table(theme))
+        self.image.set_colours(history_table(theme))
         self.truth.setBrush(None)
         self.truth.setPen(pen(theme.truth))
         self._classes = ()

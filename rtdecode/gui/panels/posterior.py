@@ -63,6 +63,7 @@ class PosteriorPanel(Panel):
         self.box.addWidget(self.plot, 1)
         self.shown_bars = Bars((), np.empty(0))
         self.is_old = True
+        self._named: Hashable = None
 
     def shown(self, state: DisplayState, view: View) -> Hashable:
         """The decision, and whether it still speaks of now."""
@@ -122,7 +123,9 @@ class PosteriorPanel(Panel):
             brushes=[self._colour(name, decision) for name in bars.names],
             pen=None,
         )
-        if bars.names != self.shown_bars.names or n != len(self.shown_bars.names):
+        named = (bars.names, self.plot.height(), self.px)
+        if named != self._named:
+            self._named = named
             self._name_bars(bars.names)
         self.shown_bars = bars
 
@@ -136,6 +139,8 @@ class PosteriorPanel(Panel):
     def _name_bars(self, names: tuple[str, ...]) -> None:
         self.plot.getAxis("left").setTicks([[(i, name) for i, name in enumerate(names)]])
         self.plot.setYRange(-0.6, len(names) - 0.4)
+        row_px = self.plot.getPlotItem().getViewBox().rect().height() / max(1, len(names))
+        self.plot.getAxis("left").setTickFont(font(min(0.85 * self.px, 0.85 * row_px)))
 
     def set_look(self, theme: Theme, px: int) -> None:
         """Take on colours and a text height."""

@@ -9,6 +9,7 @@ import pyqtgraph as pg
 from PyQt6.QtCore import QRectF
 
 from rtdecode.gui.panels.base import Panel, ago_ticks, colour_plot, new_plot, pen
+from rtdecode.gui.panels.picture import Picture
 from rtdecode.gui.raster import (
     Band,
     Span,
@@ -30,7 +31,7 @@ class RasterPanel(Panel):
     def __init__(self) -> None:
         super().__init__()
         self.plot = new_plot()
-        self.image = pg.ImageItem(axisOrder="row-major")
+        self.image = Picture()
         self.edges = pg.PlotCurveItem(connect="pairs")
         self.plot.addItem(self.image)
         self.plot.addItem(self.edges)
@@ -68,9 +69,10 @@ class RasterPanel(Panel):
         shade_windows(drawn, span, starts, ends)
         onsets = np.array([onset.time_us for onset in state.onsets], np.int64)
         draw_onsets(drawn, span, onsets)
-        self.image.setImage(drawn, autoLevels=False, levels=(0, 255))
         duration_s = span.columns * span.column_us * 1e-6
-        self.image.setRect(QRectF(-duration_s, 0, duration_s, max(1, state.order.n_units)))
+        self.image.show_image(
+            drawn, QRectF(-duration_s, 0, duration_s, max(1, state.order.n_units))
+        )
 
     def _name_bands(self, state: DisplayState) -> None:
         wanted = (state.order.bands, self.plot.height(), self.px)
@@ -96,7 +98,7 @@ class RasterPanel(Panel):
         """Take on colours and a text height."""
         super().set_look(theme, px)
         colour_plot(self.plot, theme, px)
-        self.image.setLookupTable(raster_table(theme))
+        self.image.set_colours(raster_table(theme))
         self.edges.setPen(pen(theme.line))
         self._named = None
 
