@@ -133,3 +133,38 @@ def reproduce(
 
     paths = list(sessions or []) or table.cohort(out / "mice", 2 if quick else mice, seed)
     typer.echo(table.reproduce(paths, out, quick=quick, scheduler=scheduler, workers=workers))
+
+
+def transfer(
+    bundle: Annotated[Path, typer.Argument(help="A bundle trained on another animal.")],
+    session: SessionFile,
+    out: Annotated[Path, typer.Option(help="The bundle to write.")],
+    trials_per_class: Annotated[
+        int, typer.Option(help="How many trials of each class calibrate, the first ones.")
+    ] = 5,
+    areas: Areas = "",
+    no_filter: NoFilter = False,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Fit another animal's decoder to this one from a few trials of each class."""
+    from offline.transfer import transfer_bundle
+    from rtdecode.session import QualityFilter, read_session
+
+    quality = None if no_filter else QualityFilter()
+    result = transfer_bundle(
+        bundle,
+        read_session(session, quality=quality, areas=names(areas)),
+        trials_per_class,
+        out,
+        session_path=session,
+        seed=seed,
+        force=force,
+    )
+    m = result.metrics
+    typer.echo(
+        f"wrote {out}\n{result.info.task}, {trials_per_class} trials a class: "
+        f"{m['accuracy']:.1%} of {m['trials']:.0f} later trials (chance {m['chance']:.1%}), "
+        f"calibration error {m['calibration_error']:.3f}, share of the donor's geometry "
+        f"{m['geometry_share']:.0%}"
+    )

@@ -47,6 +47,8 @@ MODELS_OF: dict[tuple[str, SplitKind], tuple[str, ...]] = {
         "ensemble",
     ),
 }
+# These come last, so that a run that is stopped has the rest of the table.
+SLOW = ("logistic", "cnn")
 QUICK_MODELS = ("lda", "stimulus-lda", "ensemble")
 
 
@@ -82,7 +84,7 @@ def cells(paths: Sequence[Path], *, quick: bool = False) -> list[Cell]:
                 found.append(
                     Cell(path, replace(base, models=(model,), window=window, controls=False))
                 )
-    return found
+    return sorted(found, key=lambda cell: cell.model in SLOW)
 
 
 def run_cell(cell: Cell, out: Path) -> str:

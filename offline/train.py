@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from offline.geometry import class_geometry
 from offline.models.registry import fit_model
 from offline.protocol import EARLY_WINDOW, run_folds, summarise, training_data
 from rtdecode.bundle import (
@@ -131,7 +132,9 @@ def train(
     metrics = measure(session, task, counts, folds, model, seed)
     rows = folds[0].train if split == "chronological" else np.arange(len(task))
     everything = Fold(folds[0].name, rows, rows[:0])
-    module = fit_model(model, training_data(task, counts, everything, units=session.units), seed)
+    data = training_data(task, counts, everything, units=session.units)
+    module = fit_model(model, data, seed)
+    geometry = np.round(class_geometry(data.counts, data.codes, data.n_classes), 5)
     used = SessionUsed(
         name=session.name,
         sha256=file_sha256(session_path) if session_path else "",
@@ -148,6 +151,7 @@ def train(
         sessions=(used,),
         split=f"{split} {train_share:g}" if split == "chronological" else split,
         metrics=metrics,
+        class_geometry=tuple(map(tuple, geometry.tolist())),
     )
     return module, TrainResult(info, metrics)
 

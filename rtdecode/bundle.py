@@ -75,6 +75,9 @@ class BundleInfo(BaseModel):
     metrics : dict of str to float
         Measured on the trials kept out.
     versions : dict of str to str
+    class_geometry : tuple of tuple of float
+        How alike the classes are to this animal (classes, classes); a transfer
+        to another animal starts from it. Empty where it was not measured.
     golden_counts, golden_probabilities
         An input and its output, which loading checks.
     """
@@ -94,6 +97,7 @@ class BundleInfo(BaseModel):
     split: str = ""
     metrics: dict[str, float] = {}
     versions: dict[str, str] = {}
+    class_geometry: tuple[tuple[float, ...], ...] = ()
     golden_counts: tuple[tuple[int, ...], ...] = ()
     golden_probabilities: tuple[float, ...] = ()
 

@@ -33,6 +33,7 @@ app = typer.Typer(
 app.command()(commands.train)
 app.add_typer(bench_commands.app, name="bench")
 app.command()(commands.evaluate)
+app.command()(commands.transfer)
 app.command()(commands.reproduce)
 
 
@@ -147,7 +148,7 @@ def decode(
         bool, typer.Option("--plain", help="Pull through pylsl, not in compiled code.")
     ] = False,
     backend: Annotated[
-        str, typer.Option(help="What computes: torchscript, onnx or event.")
+        str, typer.Option(help="What computes: torchscript or event.")
     ] = "torchscript",
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Real-time scheduling, where the system allows it.")
