@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PyQt6.QtCore import QRectF
 from PyQt6.QtGui import QColor, QImage
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
 
 from rtdecode.gui.packets import Onset
-from rtdecode.gui.panels.base import Panel
+from rtdecode.gui.panels.base import Panel, new_plot
+from rtdecode.gui.panels.picture import Picture
 from rtdecode.gui.panels.posterior import TOP
 from rtdecode.gui.raster import ONSET, WINDOW
 from rtdecode.gui.stimuli import image_files, patch
@@ -114,6 +117,27 @@ def test_raster_shows_every_spike_at_its_unit_and_time(shown: Shown) -> None:
     assert ticks(raster, "left") == ["LGd", "VISp"]
     ink = QColor(*raster_table(DARK)[1].tolist()).name()
     assert ink in colours(raster.plot)
+
+
+def test_a_picture_lies_in_the_plot_as_its_rows_and_columns_say(qtbot: QtBot) -> None:
+    plot, picture = new_plot(), Picture()
+    qtbot.addWidget(plot)
+    plot.resize(300, 300)
+    plot.addItem(picture)
+    plot.invertY(True)
+    plot.setRange(xRange=(0, 2), yRange=(0, 2))
+    plot.show()
+    table = np.zeros((256, 3), np.uint8)
+    table[:4] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
+    picture.set_colours(table)
+    for image in (np.array([[0, 1], [2, 3]], np.uint8), np.array([[3, 2], [1, 0]], np.uint8)):
+        picture.show_image(image, QRectF(0, 0, 2, 2))
+        QApplication.processEvents()
+        drawn = plot.grab().toImage()
+        for row, column in np.ndindex(2, 2):
+            at = plot.mapFromScene(picture.mapToScene(column + 0.5, row + 0.5))
+            wanted = QColor(*table[image[row, column]].tolist())
+            assert drawn.pixelColor(at) == wanted, (row, column)
 
 
 def test_raster_shows_onsets_and_windows(shown: Shown) -> None:
