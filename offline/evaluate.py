@@ -13,17 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.controls import CONTROL_MODEL, compares_types, control_accuracies
-from offline.models.calibration import reliability
+from offline.models.calibration import expected_calibration_error, reliability
+from offline.models.early import decide, fit_early_lda, probabilities_by_step
 from offline.models.registry import MODELS
-from offline.protocol import Outcome, run_folds, summarise
+from offline.protocol import Outcome, run_folds, summarise, training_data
 from rtdecode.counts import count_session
 from rtdecode.errors import UserError
 from rtdecode.session import QualityFilter, Session, read_session
 from rtdecode.splits import Fold, SplitKind, make_folds
 from rtdecode.tasks import Task, resolve_task
-from rtdecode.windows import WindowSpec
+from rtdecode.windows import US_PER_MS, WindowSpec
 
 POOLED = 8
+EARLY_STEPS = WindowSpec.parse("0:250:25")
 UNIT_NUMBERS = (10, 30, 100, 300)
 MIN_AREA_UNITS = 8
 
@@ -106,6 +108,7 @@ def evaluate_session(path: Path, settings: Settings) -> dict[str, Any]:
     }
     if settings.curves:
         found["curves"] = curves(session, task, counts, folds)
+        found["deciding_early"] = deciding_early(session, task, folds, EARLY_STEPS)
     return found
 
 
@@ -176,6 +179,40 @@ def curves(
         "units": {str(n): accuracy(whole[:, :, units[:n]]) for n in numbers},
         "window_end_ms": {end: accuracy(part) for end, part in spec_ends.items()},
         "area": {a: accuracy(whole[:, :, session.units.areas == a]) for a in large},
+    }
+
+
+def deciding_early(
+    session: Session, task: Task, folds: list[Fold], window: WindowSpec
+) -> dict[str, Any]:
+    """Accuracy and calibration after every bin, and what the stopping rule gives.
+
+    Parameters
+    ----------
+    window : WindowSpec
+        With the bins after which a decision may fall.
+    """
+    counts = count_session(session, task.onsets_us, window)
+    codes = task.codes()
+    by_step, steps, top = [], [], []
+    for fold in folds:
+        module = fit_early_lda(training_data(task, counts, fold))
+        probabilities = probabilities_by_step(module, counts[fold.test])
+        decisions = decide(probabilities, module.decide_at)
+        by_step.append(probabilities)
+        steps.append(decisions.steps)
+        top.append(decisions.top)
+    truth = np.concatenate([codes[fold.test] for fold in folds])
+    posteriors = np.concatenate(by_step, axis=1)
+    ends_us = window.offset_us + window.bin_us * np.arange(1, window.n_bins + 1)
+    times_us = ends_us[np.concatenate(steps) - 1]
+    return {
+        "end_ms": (ends_us / US_PER_MS).tolist(),
+        "accuracy": [float((p.argmax(axis=1) == truth).mean()) for p in posteriors],
+        "calibration_error": [expected_calibration_error(p, truth) for p in posteriors],
+        "accuracy_stopped": float((np.concatenate(top) == truth).mean()),
+        "mean_decision_ms": float(times_us.mean() / US_PER_MS),
+        "share_of_window": float(times_us.mean() / ends_us[-1]),
     }
 
 

@@ -40,6 +40,7 @@ def write_page(records: Sequence[dict[str, Any]], path: Path) -> None:
         ("Accuracy beside the controls", accuracies(records)),
         (f"Confusions of {best}, all sessions", confusion(records, best)),
         ("Reliability", reliabilities(records)),
+        *early_plots(records),
         *((f"Accuracy of LDA by {name}", plot) for name, plot in curve_plots(records)),
     ]
     simulated = "These data are simulated." if records[0]["simulated"] else ""
@@ -111,6 +112,22 @@ def reliabilities(records: Sequence[dict[str, Any]]) -> Figure:
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def early_plots(records: Sequence[dict[str, Any]]) -> list[tuple[str, Figure]]:
+    """Accuracy against the time since onset, and where the stopping rule lands."""
+    measured = [r["deciding_early"] for r in records if "deciding_early" in r]
+    if not measured:
+        return []
+    figure = Figure(figsize=(7, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for early in measured:
+        axes.plot(early["end_ms"], early["accuracy"], color=INK, lw=1.2)
+        axes.plot(early["mean_decision_ms"], early["accuracy_stopped"], "*", color="#dd6b20", ms=11)
+    axes.set(xlabel="time after onset, ms", ylabel="accuracy", ylim=(0, 1.02))
+    axes.set_title("line: decided at that time; star: decided when sure enough", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    return [("Deciding early", figure)]
 
 
 def curve_plots(records: Sequence[dict[str, Any]]) -> list[tuple[str, Figure]]:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from offline.geometry import class_geometry
+from offline.models.early import EarlyClassifier
 from offline.models.registry import fit_model
 from offline.protocol import EARLY_WINDOW, run_folds, summarise, training_data
 from rtdecode.bundle import (
@@ -150,6 +151,8 @@ def train(
         window=window,
         sessions=(used,),
         split=f"{split} {train_share:g}" if split == "chronological" else split,
+        steps=tuple(range(1, module.n_steps + 1)) if isinstance(module, EarlyClassifier) else (),
+        decide_at=module.decide_at if isinstance(module, EarlyClassifier) else None,
         metrics=metrics,
         class_geometry=tuple(map(tuple, geometry.tolist())),
     )

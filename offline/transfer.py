@@ -95,6 +95,7 @@ def transfer(
             "unit_ids": tuple(session.units.ids.tolist()),
             "unit_areas": tuple(session.units.areas.tolist()),
             "steps": (),
+            "decide_at": None,
             "sessions": (*donor.sessions, _used(session, task, rows, session_path)),
             "split": f"first {per_class} trials a class",
             "metrics": metrics,

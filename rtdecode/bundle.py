@@ -69,6 +69,8 @@ class BundleInfo(BaseModel):
     window : WindowSpec
     steps : tuple of int
         Numbers of bins after which the module can decide early; empty if it cannot.
+    decide_at : float or None
+        Top probability at which an early decision is sure enough.
     sessions : tuple of SessionUsed
     split : str
         Which split kept trials out of training.
@@ -93,6 +95,7 @@ class BundleInfo(BaseModel):
     unit_areas: tuple[str, ...]
     window: WindowSpec
     steps: tuple[int, ...] = ()
+    decide_at: float | None = None
     sessions: tuple[SessionUsed, ...] = ()
     split: str = ""
     metrics: dict[str, float] = {}

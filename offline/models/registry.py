@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from offline.models.data import TrainingData
 from offline.models.deep import fit_cnn, fit_ensemble, fit_shallow
+from offline.models.early import fit_early_lda
 from offline.models.linear import fit_lda, fit_logistic, fit_poisson
 from offline.models.stimulus import fit_stimulus_lda
 from rtdecode.errors import UserError
@@ -21,6 +22,7 @@ MODELS: dict[str, Fitter] = {
     "poisson": fit_poisson,
     "logistic": fit_logistic,
     "stimulus-lda": fit_stimulus_lda,
+    "early-lda": fit_early_lda,
     "shallow": fit_shallow,
     "cnn": fit_cnn,
     "ensemble": fit_ensemble,

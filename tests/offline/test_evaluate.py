@@ -36,7 +36,7 @@ def test_types_by_way_of_stimuli_with_controls_and_page(mouse, tmp_path):
     assert json.loads(figures.read_text())["sessions"][0]["session"] == records[0]["session"]
     page = (tmp_path / "page" / "index.html").read_text()
     assert "These data are simulated." in page
-    assert page.count("<img") == 6
+    assert page.count("<img") == 7
     with pytest.raises(UserError, match="--force"):
         evaluate([mouse], settings, json_path=figures)
 

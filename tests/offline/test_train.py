@@ -19,7 +19,7 @@ from tests.decoding.sessions import make_session, tuned_session
 
 TASK = "drifting_gratings.orientation"
 WINDOW = WindowSpec.parse("0:150:50")
-LINEAR = ("lda", "poisson", "logistic", "stimulus-lda")
+LINEAR = ("lda", "poisson", "logistic", "stimulus-lda", "early-lda")
 DEEP = ("shallow", "cnn", "ensemble")
 
 
