@@ -30,7 +30,7 @@ p.simulated { background: #fff3cd; padding: .4rem .8rem; border-radius: 4px; }
 table { border-collapse: collapse; font-size: .92rem; }
 th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid #e4e4e4;
          vertical-align: top; }
-th:first-child, td:first-child, td.text, th.text { text-align: left; }
+th:first-child, td:first-child, .stimuli :is(th, td):last-child { text-align: left; }
 img { max-width: 100%; } ul { padding-left: 1.2rem; }
 """
 
@@ -97,7 +97,7 @@ def _list(lines: list[str]) -> str:
 
 def _areas(summary: Summary) -> str:
     rows = [(area.area, area.units, area.kept, rates(area)) for area in summary.areas]
-    return _table(("area", "units", "after the filter", "rate, Hz (quartiles)"), rows)
+    return _table(("area", "units", "after the filter", "rate, Hz (quartiles)"), rows, "areas")
 
 
 def _stimuli(summary: Summary) -> str:
@@ -112,16 +112,18 @@ def _stimuli(summary: Summary) -> str:
         )
         for stimulus in summary.stimuli
     ]
-    return _table(("table", "presentations", "each, ms", "every, ms", "blocks", "from - to"), rows)
+    return _table(
+        ("table", "presentations", "each, ms", "every, ms", "blocks", "from - to"), rows, "stimuli"
+    )
 
 
-def _table(names: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
+def _table(names: tuple[str, ...], rows: Sequence[tuple[object, ...]], kind: str) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>\n"
         for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+    return f'<table class="{kind}"><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
 
 
 def _image(figure: Figure, name: str) -> str:

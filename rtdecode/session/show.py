@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -30,7 +31,7 @@ def show(summary: Summary, console: Console) -> None:
 
 
 def _area_table(summary: Summary) -> Table:
-    table = Table(title="Units", title_justify="left")
+    table = Table(title="Units", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("area")
     for name in ("units", "after the filter", "rate, Hz (quartiles)"):
         table.add_column(name, justify="right")
@@ -51,11 +52,11 @@ def rates(area: AreaSummary) -> str:
 
 
 def _stimulus_table(summary: Summary) -> Table:
-    table = Table(title="Stimuli", title_justify="left")
+    table = Table(title="Stimuli", title_justify="left", box=SIMPLE_HEAD)
     # The names that tasks are made of are shown whole.
     longest = max([len("table"), *(len(stimulus.name) for stimulus in summary.stimuli)])
     table.add_column("table", min_width=longest)
-    for name in ("presentations", "each, ms", "every, ms", "blocks"):
+    for name in ("shown", "each, ms", "every", "blocks"):
         table.add_column(name, justify="right")
     table.add_column("from - to", overflow="fold")
     for stimulus in summary.stimuli:
@@ -71,9 +72,9 @@ def _stimulus_table(summary: Summary) -> Table:
 
 
 def stretches(spans_us: Int64Array) -> str:
-    """Write the first stretches of time: ``0:05 - 8:05, 9:10 - 17:10``."""
+    """Write the first stretches of time: ``0:05–8:05, 9:10–17:10``."""
     told = [
-        f"{clock(start / US_PER_S)} - {clock(stop / US_PER_S)}"
+        f"{clock(start / US_PER_S)}–{clock(stop / US_PER_S)}"
         for start, stop in spans_us[:MOST_STRETCHES].tolist()
     ]
     more = len(spans_us) - len(told)
