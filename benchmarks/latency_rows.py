@@ -20,13 +20,16 @@ def row_of(windows: Sequence[Answered], told: Sequence[Mapping[str, Any]]) -> di
     The median and p95 are medians over blocks; what is rarer than a block can
     show (p99 and beyond) is taken over all windows.
     """
-    answered = [window for window in windows if window.received_us]
+    # Where the source itself was held up beyond the lateness, the decoder does not wait for it.
+    early = [window for window in windows if window.received_us and not window.pushed_us]
+    answered = [window for window in windows if window.received_us and window.pushed_us]
     floor, ours = ([w for w in answered if w.kind == kind] for kind in (FLOOR, PIPELINE))
     floor_ms, ours_ms = summary(floor), summary(ours)
     return {
         "n": len(ours),
         "n_floor": len(floor),
-        "unanswered": len(windows) - len(answered),
+        "answered_before_pushed": len(early),
+        "unanswered": len(windows) - len(answered) - len(early),
         "floor_ms": floor_ms,
         "pipeline_ms": ours_ms,
         "stages_ms": stages(ours, told),

@@ -137,6 +137,7 @@ class Engine:
         self._predict = predict
         self._tick = tick
         self._counts = np.zeros((spec.n_bins, len(unit_ids)), np.uint16)
+        self.deciding: Window | None = None
         self._open: list[Window] = []
         self._opened = 0
         self._reported = np.zeros(len(rows.KINDS), np.int64)
@@ -208,6 +209,7 @@ class Engine:
             self.intake.ring, window.start_us, self.spec.bin_us, self._counts
         )
         binned = self._tick()
+        self.deciding = window  # for a predictor that has followed its spikes
         probabilities = self._predict(self._counts)
         inferred = self._tick()
         complete = by_watermark and self._nothing_missing(window)

@@ -17,10 +17,12 @@ from types import FrameType
 import numpy as np
 
 from rtdecode import streams
+from rtdecode.backends import EventDecoder, no_sums
 from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.health import Health, State
 from rtdecode.kernels.ingest import WATERMARK_US, WATERMARKS
+from rtdecode.kernels.sums import Sums
 from rtdecode.markers import Kind, read_marker
 from rtdecode.microseconds import FOREVER_US, US_PER_MS, US_PER_S
 from rtdecode.outputs import Outputs
@@ -148,7 +150,7 @@ class LiveDecoder:
             if spikes is None or stimuli is None:
                 return
             settle()
-            self._pump = make_pump(spikes, self.engine, self.settings.native)
+            self._pump = make_pump(spikes, self.engine, self._sums(), self.settings.native)
             self._clock = StreamClock(self.engine, float(spikes.replay().get("speed", "1")))
             self._pump.until(FOREVER_US, 0, FOREVER_US)  # compiles, before the first window
             self._enter(State.READY)
@@ -161,9 +163,19 @@ class LiveDecoder:
         self.decoder.warm_up()
         scratch = new_engine(self.decoder, EngineSettings(capacity=16))
         window = scratch.mark(0)
+        if isinstance(self.decoder, EventDecoder):
+            self.decoder.follow(scratch)
+            self.decoder.open(window)
         samples = np.array([[self.decoder.info.unit_ids[0], 0], [-1, 1]], np.int32)
         scratch.ingest(samples, np.array([window.start_us, window.end_us]), window.end_us)
         list(scratch.step(window.end_us))
+
+    def _sums(self) -> Sums:
+        """What the pump adds each spike to."""
+        if not isinstance(self.decoder, EventDecoder):
+            return no_sums()
+        self.decoder.follow(self.engine)
+        return self.decoder.sums
 
     def _open_spikes(self) -> streams.SpikeInlet | None:
         found = self._wait_for(self.settings.spikes, streams.SPIKE_FORMAT)
@@ -230,7 +242,9 @@ class LiveDecoder:
                 continue
             self.health.markers[marker.kind.value] += 1
             if marker.kind in (Kind.USED, Kind.UNMAPPED):
-                self.engine.mark(onset_us, marker.label, marker.session_us)
+                window = self.engine.mark(onset_us, marker.label, marker.session_us)
+                if isinstance(self.decoder, EventDecoder):
+                    self.decoder.open(window)
 
     def _publish(self, decision: Decision) -> None:
         watermark_us = int(self.engine.intake.state[WATERMARK_US])

@@ -22,6 +22,7 @@ from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import WATERMARK_US, Intake, ingest
 from rtdecode.kernels.jit import kernel
 from rtdecode.kernels.stamps import stamps_to_us
+from rtdecode.kernels.sums import Sums, add_to_open
 from rtdecode.microseconds import US_PER_S
 from rtdecode.streams import SpikeInlet, clock_us, library_path
 
@@ -50,8 +51,9 @@ class Pump(Protocol):
 class PlainPump:
     """Through pylsl; Python runs once a chunk."""
 
-    def __init__(self, inlet: SpikeInlet, engine: Engine) -> None:
+    def __init__(self, inlet: SpikeInlet, engine: Engine, sums: Sums) -> None:
         self._inlet = inlet
+        self._sums = sums
         self._engine = engine
         self._times_us = np.empty(ROWS_PER_PULL, np.int64)
 
@@ -64,6 +66,7 @@ class PlainPump:
             n = len(stamps)
             stamps_to_us(stamps, n, self._times_us)
             ingest(intake, samples, self._times_us, n, latest_us, dedup_us)
+            add_to_open(intake.ring, self._sums)
             if intake.state[WATERMARK_US] >= watermark_us or clock_us() >= deadline_us:
                 return
 
@@ -77,7 +80,8 @@ class NativePump:
         If liblsl cannot be loaded for compiled code.
     """
 
-    def __init__(self, inlet: SpikeInlet, engine: Engine) -> None:
+    def __init__(self, inlet: SpikeInlet, engine: Engine, sums: Sums) -> None:
+        self._sums = sums
         self._inlet = inlet  # keeps the handle alive
         self._engine = engine
         self._run = compile_pump(library_path())
@@ -92,6 +96,7 @@ class NativePump:
         code = self._run(
             self._inlet.handle,
             engine.intake,
+            self._sums,
             self._samples,
             self._stamps,
             self._times_us,
@@ -108,7 +113,7 @@ class NativePump:
             )
 
 
-def compile_drain(library: str) -> tuple[Callable[..., int], Callable[[], float]]:
+def compile_drain(library: str) -> tuple[Callable[..., int], Any]:
     """Compiled: wait for rows of an inlet and take them; and the LSL clock.
 
     liblsl's functions have C types: ``unsigned long`` is 4 bytes on Windows,
@@ -168,6 +173,7 @@ def compile_pump(library: str) -> Callable[..., int]:
     def loop(
         handle: int,
         intake: Intake,
+        sums: Sums,
         samples: np.ndarray[Any, np.dtype[np.int32]],
         stamps: np.ndarray[Any, np.dtype[np.float64]],
         times_us: np.ndarray[Any, np.dtype[np.int64]],
@@ -183,6 +189,7 @@ def compile_pump(library: str) -> Callable[..., int]:
             n = drain(handle, samples, stamps, error, wait_s)
             stamps_to_us(stamps, n, times_us)
             ingest(intake, samples, times_us, n, latest_us, dedup_us)
+            add_to_open(intake.ring, sums)
             # A time-out (-1) is the ordinary end of a wait in vain.
             if error[0] != 0 and error[0] != -1:
                 return int(error[0])
@@ -192,11 +199,11 @@ def compile_pump(library: str) -> Callable[..., int]:
     return loop
 
 
-def make_pump(inlet: SpikeInlet, engine: Engine, native: bool = True) -> Pump:
+def make_pump(inlet: SpikeInlet, engine: Engine, sums: Sums, native: bool = True) -> Pump:
     """The fastest pump that this machine allows; ``native=False`` asks for the plain one."""
     if not native:
-        return PlainPump(inlet, engine)
+        return PlainPump(inlet, engine, sums)
     try:
-        return NativePump(inlet, engine)
+        return NativePump(inlet, engine, sums)
     except (OSError, RuntimeError):
-        return PlainPump(inlet, engine)
+        return PlainPump(inlet, engine, sums)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from rtdecode.backends import load_decoder
 from rtdecode.decoder import Decoder
 from rtdecode.files import check_writable
 from rtdecode.health import Health
@@ -62,7 +63,7 @@ def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, ob
         If the bundle or the streams are not what they should be, or a file exists.
     """
     files.check()
-    live = LiveDecoder(Decoder.load(bundle), settings, on_state=_tell_state)
+    live = LiveDecoder(load_decoder(bundle, settings.backend), settings, on_state=_tell_state)
     live.keep_log = files.figures is not None or files.posteriors is not None
     live.run()
     figures = _figures(live.log, live.engine.totals, live.health.latency, live.health.windows)
