@@ -35,6 +35,8 @@ IDLE_US = 10 * US_PER_MS  # how long spikes are pumped before markers are looked
 HOT_US = 1_500  # the model is run dry this long before a window ends
 HOT_RUNS = 3
 HEALTH_US = 500 * US_PER_MS
+CALM_US = 20 * US_PER_MS  # what can wait is done when no window ends within this
+OVERDUE_US = 100 * US_PER_MS  # or when it has been put off for so long
 
 
 @dataclass(frozen=True)
@@ -262,8 +264,14 @@ class LiveDecoder:
         changed = self.health.watch(self.engine, now_us)
         if changed:
             self._on_state(self.health)
-        if changed or now_us - self._said_us >= HEALTH_US:
+        overdue_us = now_us - self._said_us - HEALTH_US
+        if changed or overdue_us >= (0 if self._is_calm(now_us) else OVERDUE_US):
             self._tell_health(now_us, self.engine)
+
+    def _is_calm(self, now_us: int) -> bool:
+        """Whether no window is about to end."""
+        end_us = self.engine.next_end_us
+        return end_us is None or self._clock.lsl_us(end_us) > now_us + CALM_US
 
     def _enter(self, state: State, message: str = "") -> None:
         now_us = streams.clock_us()
