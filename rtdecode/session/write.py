@@ -134,8 +134,8 @@ def unit_columns(units: Units) -> dict[str, Column]:
 def _vector(name: str, column: Column) -> Any:
     from hdmf.common import VectorData
 
-    data: object = column.tolist() if column.dtype.kind == "U" else column
-    return VectorData(name=name, description=name.replace("_", " "), data=data)
+    # As an array even where it is empty: pynwb finds no type in an empty list.
+    return VectorData(name=name, description=name.replace("_", " "), data=column)
 
 
 def _intervals(table: Presentations, name: str = "") -> TimeIntervals:
