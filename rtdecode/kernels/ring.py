@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.kernels.binning import add_spikes, first_at_or_after
-from rtdecode.kernels.jit import kernel
+from rtdecode.kernels.jit import inlined_kernel, kernel
 from rtdecode.microseconds import FOREVER_US, NEVER_US
 
 # Places in ``Ring.state``.
@@ -62,7 +62,7 @@ def make_ring(capacity: int, n_units: int, retain_us: int) -> Ring:
     )
 
 
-@kernel
+@inlined_kernel
 def is_duplicate(ring: Ring, time_us: int, row: int, dedup_us: int) -> bool:
     """Whether the ring holds a spike of this unit at this very microsecond.
 
@@ -85,7 +85,7 @@ def is_duplicate(ring: Ring, time_us: int, row: int, dedup_us: int) -> bool:
     return False
 
 
-@kernel
+@inlined_kernel
 def push_spike(ring: Ring, time_us: int, row: int, newest_us: int) -> bool:
     """Keep a spike; False where that would overwrite one that is still needed."""
     mask = len(ring.times_us) - 1
