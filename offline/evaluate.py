@@ -19,10 +19,11 @@ from offline.models.registry import MODELS
 from offline.protocol import Outcome, run_folds, summarise, training_data
 from rtdecode.counts import count_session
 from rtdecode.errors import UserError
+from rtdecode.microseconds import US_PER_MS
 from rtdecode.session import QualityFilter, Session, read_session
 from rtdecode.splits import Fold, SplitKind, make_folds
 from rtdecode.tasks import Task, resolve_task
-from rtdecode.windows import US_PER_MS, WindowSpec
+from rtdecode.windows import WindowSpec
 
 POOLED = 8
 EARLY_STEPS = WindowSpec.parse("0:250:25")

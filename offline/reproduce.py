@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import distributed
 import numpy as np
-from distributed import Client, LocalCluster, as_completed
 from rich.progress import Progress
 
 from offline.evaluate import Settings, evaluate_session
@@ -141,16 +141,17 @@ def reproduce(
 
 def _run(missing: Sequence[Cell], folder: Path, scheduler: str, workers: int) -> None:
     """Hand the cells to a cluster and wait for them, with progress."""
+    dask: Any = distributed  # without types
     cluster = (
         None
         if scheduler
-        else LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        else dask.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
     )
-    with Client(scheduler or cluster) as client, Progress() as progress:
+    with dask.Client(scheduler or cluster) as client, Progress() as progress:
         bar = progress.add_task("cells", total=len(missing))
         # Results are files, so nothing that dask remembers may stand in for one.
         futures = [client.submit(run_cell, cell, folder, pure=False) for cell in missing]
-        for _, left_out in as_completed(futures, with_results=True):
+        for _, left_out in dask.as_completed(futures, with_results=True):
             if left_out:
                 progress.console.print(left_out, highlight=False)
             progress.update(bar, advance=1)

@@ -168,13 +168,13 @@ def _epoch(
 ) -> None:
     """Once through the trials in a new order."""
     net.train()
-    for rows in torch.randperm(len(y)).split(recipe.batch):
+    for rows in torch.randperm(len(y)).chunk(max(len(y) // recipe.batch, 1)):
         rows_there = rows.to(y.device)
         loss = nn.functional.cross_entropy(
             net.logits(x[rows_there]), y[rows_there], label_smoothing=recipe.smoothing
         )
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
 
 

@@ -61,9 +61,10 @@ def fit_stimulus_lda(data: TrainingData, seed: int = 0) -> StimulusClassifier:
     n_conditions = len(data.class_of)
     pairs = data.inner_folds()
     scores, measured = [], []
-    for fitted, held in pairs:
+    for fitted, left_out in pairs:
         maps = condition_maps(fitted, n_conditions)
-        held = held.take(np.arange(0, len(held), max(len(held) // MOST_MEASURED, 1)))
+        step = max(len(left_out) // MOST_MEASURED, 1)
+        held = left_out.take(np.arange(0, len(left_out), step))
         measured.append(held.codes)
         x = features(held)
         scores.append([m.logits(x) for m in maps])
