@@ -18,7 +18,7 @@ TIMEOUT_S = 60.0
 CHUNK = 1 << 20
 # Tries in a row that bring nothing new; a try that does starts the count anew.
 MOST_TRIES = 4
-PAUSE_S = 2.0
+PAUSE_S = 2.0  # between tries
 NOT_SATISFIABLE = 416
 
 Progress = Callable[[int, int | None], None]
@@ -36,7 +36,7 @@ def size_of(url: str) -> int | None:
         return _length(response)
 
 
-def download(url: str, part: Path, progress: Progress, pause_s: float = PAUSE_S) -> None:
+def download(url: str, part: Path, progress: Progress) -> None:
     """Bring what lies at an address into a part file, going on from what it has.
 
     Parameters
@@ -46,8 +46,6 @@ def download(url: str, part: Path, progress: Progress, pause_s: float = PAUSE_S)
         Kept when it fails, so that the next call goes on.
     progress : callable
         Told the bytes that are there and the bytes in all (None if unknown).
-    pause_s : float
-        Between tries.
 
     Raises
     ------
@@ -67,7 +65,7 @@ def download(url: str, part: Path, progress: Progress, pause_s: float = PAUSE_S)
         now = _have(part)
         tries = 1 if now > reached else tries + 1
         reached = max(reached, now)
-        time.sleep(pause_s)
+        time.sleep(PAUSE_S)
     raise UserError(
         f"the download stopped after {reached:,} bytes ({reason}): run it again to go on from there"
     )
