@@ -37,7 +37,12 @@ def _swallows(node):
     blanket = node.type is None or any(
         isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"} for kind in caught
     )
-    return blanket and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+    handled = any(
+        isinstance(inner, ast.Raise) or (isinstance(inner, ast.Name) and inner.id == node.name)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    )
+    return blanket and not handled
 
 
 def _opens_pickles(node):
@@ -74,7 +79,9 @@ def test_nothing_unpickles(repo):
     [
         ("try: x\nexcept: pass", True),
         ("try: x\nexcept (OSError, Exception): pass", True),
+        ("try: x\nexcept Exception as error: pass", True),
         ("try: x\nexcept Exception: raise", False),
+        ("try: x\nexcept Exception as error: kept.append(error)", False),
         ("try: x\nexcept OSError: pass", False),
     ],
 )
