@@ -1,0 +1,1 @@
+"""What rtdecode reaches, measured beside a floor, a peer or a published number."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,8 +57,10 @@ class PosteriorLog:
         """
         return {
             "onset_us": np.array(self.onset_us, np.int64),
-            "counts": np.array(self.counts, np.uint16),
-            "probabilities": np.array(self.probabilities, np.float32),
+            "counts": np.array(self.counts or np.empty((0, 0, len(self.unit_ids))), np.uint16),
+            "probabilities": np.array(
+                self.probabilities or np.empty((0, len(self.classes))), np.float32
+            ),
             "classes": np.array(self.classes, np.str_),
             "unit_ids": np.array(self.unit_ids, np.int64),
             "label": np.array(self.label, np.str_),
@@ -80,7 +81,7 @@ class PosteriorLog:
         ) as folder:
             draft = Path(folder) / "posteriors.npz"
             np.savez_compressed(draft, **self.arrays())
-            os.replace(draft, path)
+            draft.replace(path)
 
     def accuracy(self) -> float | None:
         """Share of labelled windows whose top class is the label; None without labels."""

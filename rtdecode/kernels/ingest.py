@@ -20,6 +20,8 @@ from rtdecode.microseconds import INVALID_US, NEVER_US
 WATERMARK_ID = -1
 SEQUENCE_MASK = (1 << 31) - 1
 HALF_SEQUENCE = 1 << 30
+# A row is not overtaken by more than this many.
+MOST_OVERTAKEN = 1000
 
 # Places in ``Intake.tally``.
 ON_TIME, LATE, DUPLICATE, UNKNOWN, MALFORMED, LOST, WATERMARKS, ROWS = range(8)
@@ -30,7 +32,7 @@ WATERMARK_US = 0  # every spike before this has been sent, says the source
 CLOSED_US = 1  # the end of the latest window that was closed
 NEWEST_US = 2  # the latest spike time seen
 FIRST_US = 3  # the first row's time: spikes before it were sent before we listened
-GAP_US = 4  # the time of the last row that showed a gap
+GAP_US = 4  # the latest time at which a spike is known to be missing
 NEXT_SEQUENCE = 5  # -1 before the first row
 STATE_SIZE = 6
 
@@ -74,15 +76,18 @@ def make_intake(unit_ids: NDArray[np.int64], capacity: int, retain_us: int) -> I
 def check_sequence(intake: Intake, sequence: int, time_us: int) -> bool:
     """Count the rows that are missing before this one.
 
-    A step back of the sequence is a source that started again (its first row
-    is 0) or a row that comes after one sent later; neither is a gap of 2^31.
+    A step back of the sequence is a source that started again or a row that
+    comes after one sent later; neither is a gap of 2^31. A source starts again
+    with 0, but its first rows may be gone before we are connected anew: then a
+    long step back to a time beyond all before shows it.
 
     Returns
     -------
     bool
         Whether the row is one that was passed over, and counted lost, before.
     """
-    expected = intake.state[NEXT_SEQUENCE]
+    state = intake.state
+    expected = state[NEXT_SEQUENCE]
     ahead = (sequence - expected) & SEQUENCE_MASK
     if expected < 0 or ahead == 0:
         intake.state[NEXT_SEQUENCE] = (sequence + 1) & SEQUENCE_MASK
@@ -90,10 +95,13 @@ def check_sequence(intake: Intake, sequence: int, time_us: int) -> bool:
         intake.tally[LOST] += ahead
         intake.state[GAP_US] = max(intake.state[GAP_US], time_us)
         intake.state[NEXT_SEQUENCE] = (sequence + 1) & SEQUENCE_MASK
-    elif sequence == 0:
+    elif sequence == 0 or (
+        SEQUENCE_MASK - ahead >= MOST_OVERTAKEN
+        and time_us > max(state[NEWEST_US], state[WATERMARK_US])
+    ):
         # What was sent between the last row and the new start is not known.
         intake.state[GAP_US] = max(intake.state[GAP_US], time_us)
-        intake.state[NEXT_SEQUENCE] = 1
+        intake.state[NEXT_SEQUENCE] = sequence + 1
     else:
         return True
     return False
@@ -108,6 +116,8 @@ def classify(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> int:
     if dedup_us > 0 and is_duplicate(intake.ring, time_us, row, dedup_us):
         return DUPLICATE
     if time_us < intake.state[CLOSED_US]:
+        # Left out of every window that is yet to close, too.
+        intake.state[GAP_US] = max(intake.state[GAP_US], time_us)
         return LATE
     if push_spike(intake.ring, time_us, row, intake.state[NEWEST_US]):
         return ON_TIME
@@ -139,9 +149,7 @@ def ingest_row(
     """Take one row; ``latest_us`` is the time after which a stamp cannot be ours."""
     intake.tally[ROWS] += 1
     sane = time_us != INVALID_US and time_us <= latest_us and unit_id >= WATERMARK_ID
-    found = check_sequence(
-        intake, sequence, time_us if sane else intake.state[NEWEST_US]
-    )
+    found = check_sequence(intake, sequence, time_us if sane else intake.state[NEWEST_US])
     kind = MALFORMED
     if sane:
         kind = take_sane_row(intake, unit_id, time_us, dedup_us)
@@ -177,6 +185,4 @@ def ingest(
         How far back a duplicate is looked for; 0 for not at all.
     """
     for i in range(n):
-        ingest_row(
-            intake, samples[i, 0], samples[i, 1], times_us[i], latest_us, dedup_us
-        )
+        ingest_row(intake, samples[i, 0], samples[i, 1], times_us[i], latest_us, dedup_us)

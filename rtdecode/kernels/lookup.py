@@ -16,13 +16,11 @@ MULTIPLIER = np.uint64(11400714819323198485)
 def slot_of(unit_id: int, mask: int) -> int:
     """Home slot of an id in a table of ``mask + 1`` slots."""
     mixed = np.uint64(unit_id) * MULTIPLIER
-    return np.int64(mixed >> np.uint64(32)) & mask
+    return int(np.int64(mixed >> np.uint64(32))) & mask
 
 
 @kernel
-def fill_lookup(
-    ids: NDArray[np.int64], keys: NDArray[np.int64], rows: NDArray[np.int32]
-) -> None:
+def fill_lookup(ids: NDArray[np.int64], keys: NDArray[np.int64], rows: NDArray[np.int32]) -> None:
     """Write distinct ids and their rows into an empty table.
 
     Parameters
@@ -48,7 +46,7 @@ def find_row(unit_id: int, keys: NDArray[np.int64], rows: NDArray[np.int32]) -> 
     slot = slot_of(unit_id, mask)
     while keys[slot] != EMPTY:
         if keys[slot] == unit_id:
-            return rows[slot]
+            return int(rows[slot])
         slot = (slot + 1) & mask
     return -1
 

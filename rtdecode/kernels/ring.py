@@ -107,9 +107,7 @@ def push_spike(ring: Ring, time_us: int, row: int, newest_us: int) -> bool:
 
 
 @kernel
-def bin_ring_window(
-    ring: Ring, start_us: int, bin_us: int, out: NDArray[np.uint16]
-) -> int:
+def bin_ring_window(ring: Ring, start_us: int, bin_us: int, out: NDArray[np.uint16]) -> int:
     """Counts of one window out of the ring.
 
     Parameters

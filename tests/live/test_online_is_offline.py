@@ -11,6 +11,8 @@ from rtdecode.tasks import resolve_task
 from tests.live.conftest import finish
 
 SHUFFLED_SOURCE = Path(__file__).with_name("shuffled_source.py")
+# A machine that stalls for longer than the lateness loses spikes, rightly; not the point here.
+PATIENT = ("--lateness", "1000")
 KEPT = ("onset_us", "counts", "probabilities", "classes", "unit_ids", "label")
 
 
@@ -62,7 +64,7 @@ def test_replayed_live_and_decoded_offline_are_equal(
     commands, session_file, bundle, stretch, offline, tmp_path, decode_options, replay_options
 ):
     files = ["--posteriors", tmp_path / "live.npz", "--json", tmp_path / "live.json"]
-    decoder = commands.start("decode", bundle, "--once", *files, *decode_options)
+    decoder = commands.start("decode", bundle, "--once", *files, *PATIENT, *decode_options)
     replay = commands.start(
         "replay", session_file, *between(stretch), "--wait", "decoder", *replay_options
     )
@@ -88,7 +90,7 @@ def test_shuffled_within_the_lateness_is_equal_too(
 ):
     """A source of its own shuffles spikes, sends some twice, adds strangers and nonsense."""
     files = ["--posteriors", tmp_path / "live.npz", "--json", tmp_path / "live.json"]
-    decoder = commands.start("decode", bundle, "--once", *files, "--lateness", "60")
+    decoder = commands.start("decode", bundle, "--once", *files, *PATIENT)
     source = commands.start_python(
         SHUFFLED_SOURCE, session_file, *stretch, mode, tmp_path / "sent.json"
     )
@@ -113,7 +115,7 @@ def test_real_spike_times_live(commands, allen_gratings_path, tmp_path, window, 
         "train", allen_gratings_path, "--task", task, "--model", "lda",
         "--window", window, "--out", bundle,
     )  # fmt: skip
-    decoder = commands.start("decode", bundle, "--once", "--json", tmp_path / "live.json")
+    decoder = commands.start("decode", bundle, "--once", "--json", tmp_path / "live.json", *PATIENT)
     onsets = resolve_task(read_session(allen_gratings_path), task).onsets_us
     start = ["--start", onsets[-60] / 1e6 - 0.2]
     finish(
