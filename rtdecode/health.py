@@ -38,9 +38,7 @@ class Health:
         self.message = ""
         self.windows = 0
         self.incomplete = 0
-        self.markers = dict.fromkeys(
-            (kind.value for kind in Kind if kind is not Kind.END), 0
-        )
+        self.markers = dict.fromkeys((kind.value for kind in Kind if kind is not Kind.END), 0)
         self.latency = LatencyLog()
         self._rows = 0
         self._arrival_us = 0
@@ -69,24 +67,18 @@ class Health:
         if not self._rows:
             return False
         if now_us - self._arrival_us > self.stale_us:
-            return self.change(
-                State.STALE, self.since_us_or(now_us), "no spikes or watermarks"
-            )
+            return self.change(State.STALE, self.since_us_or(now_us), "no spikes or watermarks")
         return self.change(State.DECODING if self.windows else State.READY, now_us)
 
     def since_us_or(self, now_us: int) -> int:
         """When the present staleness began: the last arrival, or kept once told."""
-        return (
-            self.since_us if self.state is State.STALE else self._arrival_us or now_us
-        )
+        return self.since_us if self.state is State.STALE else self._arrival_us or now_us
 
     def data_age_ms(self, now_us: int) -> float | None:
         """Milliseconds since a row last arrived; None before the first."""
         return (now_us - self._arrival_us) / US_PER_MS if self._rows else None
 
-    def message_of(
-        self, engine: Engine | None, now_us: int, stream_us: int
-    ) -> dict[str, object]:
+    def message_of(self, engine: Engine | None, now_us: int, stream_us: int) -> dict[str, object]:
         """The health message, a JSON object.
 
         Parameters
@@ -129,6 +121,4 @@ class Health:
 def _lag_ms(engine: Engine, stream_us: int) -> float | None:
     """How far the watermark, or the newest spike without one, lies behind the clock."""
     latest_us = int(max(engine.intake.state[[WATERMARK_US, NEWEST_US]]))
-    return (
-        None if latest_us == NEVER_US else round((stream_us - latest_us) / US_PER_MS, 3)
-    )
+    return None if latest_us == NEVER_US else round((stream_us - latest_us) / US_PER_MS, 3)

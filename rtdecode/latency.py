@@ -18,8 +18,7 @@ def percentiles(values: Iterable[float], digits: int = 4) -> dict[str, float]:
         return {}
     found = np.percentile(samples, list(PERCENTILES.values()))
     return {
-        name: round(float(value), digits)
-        for name, value in zip(PERCENTILES, found, strict=True)
+        name: round(float(value), digits) for name, value in zip(PERCENTILES, found, strict=True)
     }
 
 
@@ -41,8 +40,4 @@ class LatencyLog:
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Percentiles by stage, milliseconds."""
-        return {
-            stage: percentiles(values)
-            for stage, values in self._samples.items()
-            if values
-        }
+        return {stage: percentiles(values) for stage, values in self._samples.items() if values}

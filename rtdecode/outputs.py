@@ -38,9 +38,7 @@ class Outputs:
         self._decisions = streams.TextOutlet(streams.DECISIONS)
         self._health = streams.TextOutlet(streams.HEALTH)
 
-    def send(
-        self, decision: Decision, watermark_us: int, decided_us: int
-    ) -> dict[str, float]:
+    def send(self, decision: Decision, watermark_us: int, decided_us: int) -> dict[str, float]:
         """Push the posterior at once, then the decision; the stages, milliseconds.
 
         Parameters
@@ -63,9 +61,7 @@ class Outputs:
         """Push a health message."""
         self._health.push_json(said, now_us)
 
-    def _message(
-        self, decision: Decision, stages_ms: dict[str, float]
-    ) -> dict[str, object]:
+    def _message(self, decision: Decision, stages_ms: dict[str, float]) -> dict[str, object]:
         window = decision.window
         top = int(np.argmax(decision.probabilities))
         return {
