@@ -86,7 +86,9 @@ def _nwb_file(session: Session, start: datetime.datetime) -> NWBFile:
             timestamps=_seconds(session.running.times_us),
             unit="cm/s",
         )
-        file.add_processing_module(ProcessingModule("running", "running speed", [speed]))
+        file.add_processing_module(
+            ProcessingModule(name="running", description="running speed", data_interfaces=[speed])
+        )
     return file
 
 
