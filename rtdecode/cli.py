@@ -310,6 +310,14 @@ def fetch(
     run_fetch(ids or [], out, show_list=show_list, all_of=all_of)
 
 
+@app.command()
+def doctor(figures: FiguresFile = None, force: Force = False) -> None:
+    """Say what this machine lacks and the line that mends it; exit code 1 if it cannot decode."""
+    from rtdecode.doctor import run_doctor
+
+    raise typer.Exit(0 if run_doctor(figures, force) else 1)
+
+
 def _microseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1_000_000)
 
