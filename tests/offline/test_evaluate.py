@@ -1,6 +1,7 @@
 """Evaluation: controls, pooling, the page, and a table that goes on where it stopped."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -90,7 +91,9 @@ def test_a_stopped_table_goes_on(mouse, tmp_path, monkeypatch):
     monkeypatch.setattr(table_of_results, "_run", in_this_process)
     text = table_of_results.reproduce([mouse], tmp_path)
     (tmp_path / "cells" / ran[0][1]).unlink()
-    assert table_of_results.reproduce([mouse], tmp_path) == text
+    again = table_of_results.reproduce([mouse], tmp_path)
+    # The last column is how long a cell took: the one thing that may differ.
+    assert re.sub(r"\d+ \|$", "", again, flags=re.M) == re.sub(r"\d+ \|$", "", text, flags=re.M)
     assert [len(names) for names in ran] == [3, 1]
     assert "| static-gratings-orientation | chronological | poisson | 1 |" in text
     assert "early_0_30_ms" in text
