@@ -76,9 +76,7 @@ class PosteriorLog:
             If the file exists and ``force`` is not given.
         """
         check_writable(path, force)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}-", dir=path.parent
-        ) as folder:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
             draft = Path(folder) / "posteriors.npz"
             np.savez_compressed(draft, **self.arrays())
             draft.replace(path)
