@@ -6,6 +6,7 @@ work. A ``UserError`` becomes one line on standard error and exit code 2.
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -174,7 +175,7 @@ def decode(
             from rtdecode.engine import EngineSettings
             from rtdecode.live import LiveSettings
 
-            engine = EngineSettings(lateness_us=round(lateness * 1000))
+            engine = EngineSettings(lateness_us=_lateness_us(lateness))
             settings = LiveSettings(
                 engine=engine,
                 spikes=spikes,
@@ -319,7 +320,18 @@ def doctor(figures: FiguresFile = None, force: Force = False) -> None:
 
 
 def _microseconds(seconds: float | None) -> int | None:
+    if seconds is not None and not math.isfinite(seconds):
+        raise UserError(f"expected a number of seconds, found {seconds}: give one, as 12.5")
     return None if seconds is None else round(seconds * 1_000_000)
+
+
+def _lateness_us(milliseconds: float) -> int:
+    if not 0 <= milliseconds <= 60_000:
+        raise UserError(
+            "expected --lateness of 0 to 60,000 milliseconds, "
+            f"found {milliseconds:g}: give one, as 50"
+        )
+    return round(milliseconds * 1000)
 
 
 def _raise_priority() -> None:

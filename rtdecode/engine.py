@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.kernels import ingest as rows
-from rtdecode.kernels.ring import OPEN_FROM_US, bin_ring_window
+from rtdecode.kernels.ring import HEAD, OPEN_FROM_US, bin_ring_window
 from rtdecode.microseconds import FOREVER_US
 from rtdecode.windows import WindowSpec
 
@@ -157,9 +157,7 @@ class Engine:
         """End of the window that closes next; None where none is open."""
         return self._open[0].end_us if self._open else None
 
-    def ingest(
-        self, samples: NDArray[np.int32], times_us: NDArray[np.int64], now_us: int
-    ) -> None:
+    def ingest(self, samples: NDArray[np.int32], times_us: NDArray[np.int64], now_us: int) -> None:
         """Take rows of the spike stream.
 
         Parameters
@@ -172,13 +170,9 @@ class Engine:
         """
         settings = self.settings
         latest_us = now_us + settings.ahead_us
-        rows.ingest(
-            self.intake, samples, times_us, len(samples), latest_us, settings.dedup_us
-        )
+        rows.ingest(self.intake, samples, times_us, len(samples), latest_us, settings.dedup_us)
 
-    def mark(
-        self, onset_us: int, label: str = "", session_us: int | None = None
-    ) -> Window:
+    def mark(self, onset_us: int, label: str = "", session_us: int | None = None) -> Window:
         """Open the window of a stimulus onset."""
         start_us = onset_us + self.spec.offset_us
         end_us = start_us + self.spec.duration_us
@@ -187,6 +181,15 @@ class Engine:
         heapq.heappush(self._open, window)
         self._keep_open_windows()
         return window
+
+    def is_too_old(self, onset_us: int) -> bool:
+        """Whether the spikes of this onset's window are forgotten, or none was ever heard."""
+        ring = self.intake.ring
+        start_us = onset_us + self.spec.offset_us
+        if start_us + self.spec.duration_us <= self.intake.state[rows.FIRST_US]:
+            return True
+        head, capacity = int(ring.state[HEAD]), len(ring.peak_us)
+        return head > capacity and bool(ring.peak_us[head % capacity] >= start_us)
 
     def step(self, now_us: int) -> Iterator[Decision]:
         """Decide every window that is complete or has waited long enough.

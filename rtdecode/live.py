@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 import numpy as np
@@ -24,7 +24,7 @@ from rtdecode.health import Health, State
 from rtdecode.kernels.ingest import WATERMARK_US, WATERMARKS
 from rtdecode.kernels.sums import Sums
 from rtdecode.markers import Kind, read_marker
-from rtdecode.microseconds import FOREVER_US, US_PER_MS, US_PER_S
+from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_MS, US_PER_S
 from rtdecode.outputs import Outputs
 from rtdecode.posteriors import PosteriorLog
 from rtdecode.pump import make_pump
@@ -95,8 +95,12 @@ class StreamClock:
         if watermark_us != self._watermark_us:
             self._watermark_us, self._seen_us = watermark_us, lsl_us
         if not self._engine.intake.tally[WATERMARKS]:
-            return FOREVER_US // 2  # nothing is ahead of a clock that is not known yet
+            return 0  # not known yet: no window is over
         return self._watermark_us + round((lsl_us - self._seen_us) * self._speed)
+
+    def latest_us(self, ahead_us: int) -> int:
+        """A stamp after this comes from another clock; a replay's own is not known so well."""
+        return self.now_us() + ahead_us if self._speed == 1.0 else FOREVER_US
 
     def lsl_us(self, stream_us: int) -> int:
         """When the LSL clock will show what is ``stream_us`` here."""
@@ -153,12 +157,18 @@ class LiveDecoder:
                 return
             settle()
             self._pump = make_pump(spikes, self.engine, self._sums(), self.settings.native)
-            self._clock = StreamClock(self.engine, float(spikes.replay().get("speed", "1")))
+            self._keep_time(float(spikes.replay().get("speed", "1")))
             self._pump.until(FOREVER_US, 0, FOREVER_US)  # compiles, before the first window
             self._enter(State.READY)
             while not self._done():
                 self._turn(stimuli)
             self._enter(State.STOPPED)
+
+    def _keep_time(self, speed: float) -> None:
+        """Follow the stream's clock; lateness is of the wire, so it lasts as long on the wall."""
+        self._clock = StreamClock(self.engine, speed)
+        lateness_us = round(self.settings.engine.lateness_us * max(1.0, speed))
+        self.engine.settings = replace(self.settings.engine, lateness_us=lateness_us)
 
     def _warm_up(self) -> None:
         """Compile every kernel and warm the model, on an engine that is thrown away."""
@@ -228,12 +238,12 @@ class LiveDecoder:
             self._pump_until(FOREVER_US, due_us - HOT_US)
             for _ in range(HOT_RUNS):
                 self.decoder.predict(self._silence)
-        lateness_us = self.settings.engine.lateness_us
+        lateness_us = self.engine.settings.lateness_us
         patience_us = min(self._clock.lsl_us(end_us + lateness_us), streams.clock_us() + IDLE_US)
         self._pump_until(end_us, patience_us)
 
     def _pump_until(self, watermark_us: int, deadline_us: int) -> None:
-        latest_us = self._clock.now_us() + self.settings.engine.ahead_us
+        latest_us = self._clock.latest_us(self.settings.engine.ahead_us)
         self._pump.until(watermark_us, deadline_us, latest_us)
 
     def _take_markers(self, stimuli: streams.TextInlet) -> None:
@@ -242,11 +252,21 @@ class LiveDecoder:
             if marker.kind is Kind.END:
                 self._end_us = onset_us
                 continue
-            self.health.markers[marker.kind.value] += 1
-            if marker.kind in (Kind.USED, Kind.UNMAPPED):
+            kind = self._checked(marker.kind, onset_us)
+            self.health.markers[kind.value] += 1
+            if kind in (Kind.USED, Kind.UNMAPPED):
                 window = self.engine.mark(onset_us, marker.label, marker.session_us)
                 if isinstance(self.decoder, EventDecoder):
                     self.decoder.open(window)
+
+    def _checked(self, kind: Kind, onset_us: int) -> Kind:
+        """The kind of a marker when its stamp is looked at as well."""
+        if kind not in (Kind.USED, Kind.UNMAPPED):
+            return kind
+        latest_us = self._clock.latest_us(self.settings.engine.ahead_us)
+        if onset_us == INVALID_US or onset_us > latest_us:
+            return Kind.MALFORMED
+        return Kind.TOO_OLD if self.engine.is_too_old(onset_us) else kind
 
     def _publish(self, decision: Decision) -> None:
         watermark_us = int(self.engine.intake.state[WATERMARK_US])
@@ -290,7 +310,10 @@ class LiveDecoder:
             return True
         if not self.settings.once or self._end_us is None:
             return False
-        return self.engine.next_end_us is None and self.engine.watermark_us >= self._end_us
+        # A source without watermarks ends too: by the clock.
+        over_us = self._clock.now_us() - self.engine.settings.lateness_us
+        reached_us = max(self.engine.watermark_us, over_us)
+        return self.engine.next_end_us is None and reached_us >= self._end_us
 
     @contextmanager
     def _stop_on_signals(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from rtdecode.microseconds import FOREVER_US
 from rtdecode.tasks import LabelRule, label_text
 
 
@@ -15,6 +16,7 @@ class Kind(Enum):
 
     ``USED`` opens a window; ``UNMAPPED`` too, but its label is none of the
     classes, so the decision is not scored; ``OTHER`` belongs to another task;
+    ``TOO_OLD`` is of a time whose spikes were never heard or are forgotten;
     ``END`` is a replay's last word.
     """
 
@@ -22,6 +24,7 @@ class Kind(Enum):
     UNMAPPED = "unmapped"
     OTHER = "other"
     MALFORMED = "malformed"
+    TOO_OLD = "too_old"
     END = "end"
 
 
@@ -57,24 +60,24 @@ def read_marker(text: str, rule: LabelRule, classes: Collection[str]) -> Marker:
     return _read_object(values, rule, classes)
 
 
-def _read_object(
-    values: Mapping[str, object], rule: LabelRule, classes: Collection[str]
-) -> Marker:
+def _read_object(values: Mapping[str, object], rule: LabelRule, classes: Collection[str]) -> Marker:
     if values.get("rtdecode") == "end":
         return Marker(Kind.END)
-    session_us = values.get("session_us")
-    if not isinstance(session_us, int) or isinstance(session_us, bool):
-        session_us = None
+    session_us = _session_time(values.get("session_us"))
     name = values.get("stimulus_name")
     if not isinstance(name, str):
         label = label_text(values.get("label"))
-        return (
-            _labelled(label, classes, session_us) if label else Marker(Kind.MALFORMED)
-        )
+        return _labelled(label, classes, session_us) if label else Marker(Kind.MALFORMED)
     found = rule.label_of(name, values)
     if found is None:
         return Marker(Kind.OTHER)
     return _labelled(found, classes, session_us)
+
+
+def _session_time(value: object) -> int | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if abs(value) < FOREVER_US else None
 
 
 def _labelled(label: str, classes: Collection[str], session_us: int | None) -> Marker:

@@ -44,7 +44,9 @@ class Pump(Protocol):
         deadline_us : int
             LSL clock.
         latest_us : int
-            Stream time; a stamp after this is malformed.
+            Stream time; a stamp after this is malformed. It moves on with the
+            clock past the deadline: a process that was stopped on the way finds
+            rows that are younger than the call.
         """
 
 
@@ -65,7 +67,8 @@ class PlainPump:
             samples, stamps = self._inlet.pull(wait_s)
             n = len(stamps)
             stamps_to_us(stamps, n, self._times_us)
-            ingest(intake, samples, self._times_us, n, latest_us, dedup_us)
+            overrun_us = max(0, clock_us() - deadline_us)
+            ingest(intake, samples, self._times_us, n, latest_us + overrun_us, dedup_us)
             add_to_open(intake.ring, self._sums)
             if intake.state[WATERMARK_US] >= watermark_us or clock_us() >= deadline_us:
                 return
@@ -188,7 +191,8 @@ def compile_pump(library: str) -> Callable[..., int]:
             wait_s = min(max(deadline_s - clock(), 0.0), LONGEST_WAIT_S)
             n = drain(handle, samples, stamps, error, wait_s)
             stamps_to_us(stamps, n, times_us)
-            ingest(intake, samples, times_us, n, latest_us, dedup_us)
+            overrun_us = int(max(0.0, clock() - deadline_s) * US_PER_S)
+            ingest(intake, samples, times_us, n, latest_us + overrun_us, dedup_us)
             add_to_open(intake.ring, sums)
             # A time-out (-1) is the ordinary end of a wait in vain.
             if error[0] != 0 and error[0] != -1:

@@ -27,7 +27,10 @@ def label_text(value: object) -> str:
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value)).lower()
     if isinstance(value, (int, float, np.integer, np.floating)):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # an integer beyond every float is a text like any other
+            return str(value)
         # Adding zero makes one text of 0.0 and -0.0.
         return "" if math.isnan(number) else f"{number + 0.0:g}"
     text = "" if value is None else str(value).strip()

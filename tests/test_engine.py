@@ -80,6 +80,36 @@ def test_a_spike_of_a_closed_window_is_late_and_left_out():
     assert engine.totals["on_time"] == 1
 
 
+def test_a_late_spike_is_known_to_be_missing_in_a_window_that_overlaps():
+    engine = new_engine()
+    source = Source(engine)
+    source.send([(-1, 0)], 0)
+    engine.mark(100)
+    list(engine.step(1000))
+    source.send([(0, 200)], 1000)
+    for onset_us in (150, 181):
+        engine.mark(onset_us)
+    source.send([(-1, 400)], 1000)
+    assert [decision.complete for decision in engine.step(1000)] == [False, True]
+
+
+@pytest.mark.parametrize(("onset_us", "too_old"), [(379, True), (380, True), (381, False)])
+def test_a_window_of_which_nothing_was_heard_is_too_old(onset_us, too_old):
+    engine = new_engine()
+    assert not engine.is_too_old(onset_us), "nothing is known before the first row"
+    Source(engine).send([(-1, 500)], 500)
+    assert engine.is_too_old(onset_us) is too_old
+
+
+def test_a_window_whose_spikes_are_forgotten_is_too_old():
+    engine = new_engine(capacity=8, retain_us=0)
+    source = Source(engine)
+    source.send([(-1, 0), *((0, 200 * i) for i in range(1, 8))], 5000)
+    assert not engine.is_too_old(100)
+    source.send([(0, 200 * i) for i in range(8, 18)], 5000)  # leaves 2000 to 3400
+    assert [engine.is_too_old(onset_us) for onset_us in (1700, 2100)] == [True, False]
+
+
 def test_a_marker_may_come_after_its_spikes_and_their_watermark():
     engine = new_engine()
     source = Source(engine)

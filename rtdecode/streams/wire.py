@@ -28,6 +28,7 @@ SPIKE_BUFFER_HUNDREDS = 10_000
 
 
 LOOK_S = 0.02
+SETTLE_S = 0.1  # between a stream's answer and that of another of its name
 OWN_OUTPUTS = (DECISIONS, TRIGGERS, HEALTH)
 
 
@@ -173,7 +174,10 @@ class Lookout:
         until = time.monotonic() + timeout_s
         while (stream := self.found()) is None and time.monotonic() < until:
             time.sleep(LOOK_S)
-        return stream
+        if stream is None:
+            return None
+        time.sleep(SETTLE_S)
+        return self.found()
 
 
 def find(name: str, form: Format, timeout_s: float) -> Found | None:

@@ -65,6 +65,16 @@ def test_a_source_that_starts_again_has_lost_nothing_that_can_be_counted():
     assert intake.state[rows.GAP_US] == 500, "windows about the restart are not complete"
 
 
+def test_a_source_that_starts_again_unheard_is_told_by_a_long_step_back_to_a_later_time():
+    intake = rows.make_intake(UNITS, 64, retain_us=0)
+    take(intake, [7, 7, -1, 3, -1], [4000, 4001, 57, 58, 59], [1, 2, 500, 501, 502])
+    assert kinds(intake)["lost"] == 0
+    assert intake.state[rows.GAP_US] == 500
+    assert intake.state[rows.NEXT_SEQUENCE] == 60
+    take(intake, [7], [62], [503])
+    assert kinds(intake)["lost"] == 2, "what is lost after the new start is counted again"
+
+
 def test_a_row_that_overtakes_another_is_not_lost():
     intake = rows.make_intake(UNITS, 64, retain_us=0)
     take(intake, [7, 3, 7, 7], [0, 2, 1, 3], [1, 2, 3, 4])

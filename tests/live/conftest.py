@@ -68,6 +68,5 @@ def commands():
     started = Commands()
     yield started
     for child in started.children:
-        if child.poll() is None:
-            child.kill()
-            child.communicate()
+        child.kill()  # does nothing to one that has ended
+        child.communicate()
