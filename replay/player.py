@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode import streams
+from rtdecode.errors import UserError
 from rtdecode.markers import END_MARKER, encode_presentation
 from rtdecode.microseconds import US_PER_MS, US_PER_S
 from rtdecode.session.model import Presentations, Session
@@ -95,16 +96,28 @@ class Player:
         return self._spikes.has_consumers() and self._stimuli.has_consumers()
 
     def play(self, on_tick: Callable[[float], None] = lambda share: None) -> None:
-        """Send everything at its time; ``on_tick`` is told the share that is done."""
+        """Send everything at its time; ``on_tick`` is told the share that is done.
+
+        Stopped by an exception, it tells the end all the same: a decoder that
+        waits for it would wait for ever.
+        """
         self._origin_us = streams.clock_us() + LEAD_US
         self._shift_us = self._origin_us - self.start_us
         now_us = self.start_us - round(LEAD_US * self.settings.speed)
-        while now_us < self.stop_us:
-            now_us = min(self._session_now_us(), self.stop_us)
-            self._send_until(now_us)
-            on_tick((now_us - self.start_us) / max(1, self.stop_us - self.start_us))
-            time.sleep(TICK_S)
-        self._stimuli.push_json(END_MARKER, self.stop_us + self._shift_us)
+        try:
+            while now_us < self.stop_us:
+                now_us = min(self._session_now_us(), self.stop_us)
+                self._send_until(now_us)
+                on_tick((now_us - self.start_us) / max(1, self.stop_us - self.start_us))
+                time.sleep(TICK_S)
+        finally:
+            self._tell_end(now_us)
+
+    def _tell_end(self, now_us: int) -> None:
+        """The end, and a watermark that reaches it however the last chunk was cut short."""
+        end_us = np.array([now_us + self._shift_us])
+        self._spikes.push(np.array([streams.WATERMARK], np.int32), end_us)
+        self._stimuli.push_json(END_MARKER, int(end_us[0]))
 
     def _session_now_us(self) -> int:
         elapsed_us = streams.clock_us() - self._origin_us
@@ -142,6 +155,11 @@ def _stretch(
 
 def _markers(session: Session, tables: Sequence[str], start_us: int, stop_us: int) -> list[Marker]:
     names = tables or [name for name in session.presentations if name != "spontaneous"]
+    if absent := sorted(set(names) - set(session.presentations)):
+        raise UserError(
+            f"expected stimulus tables of {session.name}, found no {', '.join(absent)} among "
+            f"{', '.join(session.presentations) or 'none'}: name some of these"
+        )
     markers = [
         marker for name in names for marker in _table_markers(session.presentations[name], name)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -49,6 +50,8 @@ def run_replay(
     UserError
         If the session cannot be read or has nothing to play.
     """
+    if not math.isfinite(settings.speed):
+        raise UserError(f"expected a finite speed, found {settings.speed}: give 1 for real time")
     session = read_session(path, quality=quality)
     player = Player(session, settings)
     if not player.total_spikes:
