@@ -56,6 +56,18 @@ def latency(
     bench_latency(settings, figures, force)
 
 
+@app.command("session-load")
+def session_load(
+    repeats: Annotated[int, typer.Option(min=1, help="Loads of each reader.")] = 3,
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Load a session of 10 million spikes, beside AllenSDK's EcephysSession."""
+    from benchmarks.session_load import bench_session_load
+
+    bench_session_load(repeats, figures, force)
+
+
 @app.command(hidden=True)
 def echo(
     realtime: Annotated[bool, typer.Option("--realtime", help="Real-time scheduling.")] = False,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rtdecode.errors import UserError
 from rtdecode.session.columns import Column, as_column
 
+SMALL = 1 << 20  # bytes that any machine has
 # What h5py raises on damaged files, by trial: all of these.
 HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 
@@ -95,6 +96,8 @@ def check_size(dataset: h5py.Dataset) -> None:
     plain = dataset.chunks is None and not dataset.is_virtual and not dataset.external
     if plain and dataset.id.get_storage_size() < dataset.nbytes:
         raise OSError(f"it claims {dataset.size} values and does not hold them")
+    if dataset.nbytes <= SMALL:
+        return
     available = psutil.virtual_memory().available
     if dataset.nbytes > available:
         raise MemoryError(f"it claims {dataset.nbytes:,} bytes and {available:,} are free")

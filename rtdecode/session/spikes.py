@@ -19,7 +19,8 @@ from rtdecode.session.model import BoolArray, Int64Array
 US_PER_S = 1e6
 # Above this, 285 years, float64 seconds no longer tell microseconds apart.
 MAX_S = 9e9
-PIECE = 1 << 20
+# A megabyte: what is done with a piece is done in the processor's own cache.
+PIECE = 1 << 17
 # A compressed chunk is unpacked whole, so a piece is a whole number of them.
 MAX_PIECE = 1 << 23
 
@@ -32,13 +33,21 @@ def to_us(seconds: FloatArray, what: str) -> Int64Array:
     UserError
         If a time is NaN, infinite or centuries away.
     """
+    times_us = np.empty(len(seconds), np.int64)
+    _round_into(times_us, seconds.copy(), what)
+    return times_us
+
+
+def _round_into(times_us: Int64Array, seconds: FloatArray, what: str) -> None:
+    """Fill ``times_us`` from seconds, which are worked on in place."""
     # NaN fails both comparisons.
     with np.errstate(invalid="ignore"):
         if len(seconds) and not (seconds.min() >= -MAX_S and seconds.max() <= MAX_S):
             wrong = seconds[~(np.abs(seconds) <= MAX_S)][0]
             raise UserError(f"expected times in seconds in {what}; found {wrong}: mend the file")
-    rounded: Int64Array = np.rint(seconds * US_PER_S).astype(np.int64)
-    return rounded
+    np.multiply(seconds, US_PER_S, out=seconds)
+    np.rint(seconds, out=seconds)
+    times_us[:] = seconds
 
 
 def unit_spans(ends: Int64Array, n_spikes: int, what: str) -> tuple[Int64Array, Int64Array]:
@@ -100,7 +109,7 @@ def read_spikes(
             n = min(piece, stop - first)
             with reading(path, str(dataset.name)):
                 dataset.read_direct(buffer, np.s_[first : first + n], np.s_[:n])
-            times_us[filled : filled + n] = to_us(buffer[:n], what)
+            _round_into(times_us[filled : filled + n], buffer[:n], what)
             filled += n
     sort_units(times_us, offsets)
     return times_us, offsets
