@@ -84,9 +84,7 @@ def decode_task(engine: Engine, session: Session, task: Task) -> Iterator[Decisi
     if not len(task):
         return
     source = _Source(engine, session, int(task.onsets_us[0]) + engine.spec.offset_us)
-    for onset_us, label in zip(
-        task.onsets_us.tolist(), task.labels.tolist(), strict=True
-    ):
+    for onset_us, label in zip(task.onsets_us.tolist(), task.labels.tolist(), strict=True):
         window = engine.mark(onset_us, label, session_us=onset_us)
         source.send_until(window.end_us)
         yield from engine.step(window.end_us)
