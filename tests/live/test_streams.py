@@ -48,8 +48,9 @@ def test_spikes_units_and_stamps_make_the_round_trip():
     assert inlet.replay() == about
     assert outlet.has_consumers()
     outlet.sequence = streams.SEQUENCE_WRAP - 2
-    # A year of uptime, and every microsecond about it.
-    times_us = np.concatenate([[7], 31_536_000_000_000 + np.arange(2000)])
+    # Hours and weeks of uptime, microsecond by microsecond: cut off, not rounded, some are wrong.
+    hours_us, weeks_us = (base + np.arange(1000) for base in (9_876_543_210, 1_234_567_890_123))
+    times_us = np.concatenate([[7], hours_us, weeks_us])
     ids = np.where(np.arange(2001) % 3, units.ids[np.arange(2001) % 3], streams.WATERMARK)
     outlet.push(ids.astype(np.int32), times_us)
     samples, stamps = pull_all(inlet, 2001)
