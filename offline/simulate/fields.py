@@ -9,7 +9,8 @@ and a weight for plain light or dark. What comes out is divided by the local
 contrast about the field (divisive normalisation; Heeger 1992, "Normalization
 of cell responses in cat striate cortex")::
 
-    x = complex * |even, odd| + (1 - complex) * max(even, 0) + light * max(sign * mean, 0)
+    x = complex * (|even, odd| + light * |mean|)
+        + (1 - complex) * (max(even, 0) + light * max(sign * mean, 0))
     R = x**n / (c50**n + (pool * contrast)**n + x**n)
 
 Laws of the parameters (mouse): preferred spatial frequency log-normal about
@@ -31,12 +32,12 @@ from offline.simulate.images import Float32Array, screen_axes
 
 EXPONENT = 2.0
 C50 = 0.08
-POOL_WEIGHT = 0.6
+POOL_WEIGHT = 0.5
 CYCLES = 0.35
 """Standard deviation of the Gabor's window, in cycles of its carrier."""
-PLACE_SPREAD_DEG = (10.0, 7.0)
+PLACE_SPREAD_DEG = (6.5, 5.0)
 """Across and up: how far a probe's place is from the screen's centre, SD over mice."""
-FIELD_SPREAD_DEG = 7.0
+FIELD_SPREAD_DEG = 4.0
 MEDIAN_CPD = 0.04
 OCTAVES_SPREAD = 1.1
 UNITS_AT_ONCE = 256
@@ -117,7 +118,7 @@ def draw_fields(
         aspect=rng.uniform(1.0, 1.8, count),
         isotropic=np.full(count, 0.0 if is_cortex else 1.0),
         complexity=complexity if is_cortex else 0.3 * complexity,
-        light=sign * rng.gamma(1.0, 0.12 if is_cortex else 0.3, count),
+        light=sign * rng.gamma(1.0, 0.10 if is_cortex else 0.3, count),
     )
 
 
@@ -154,10 +155,11 @@ def _some_responses(units: Fields, flat: Float32Array, squared: Float32Array) ->
     even_filter, odd_filter, window = _filters(units)
     even, odd = even_filter @ flat, odd_filter @ flat
     mean = window @ flat
-    contrast2 = np.maximum(window @ squared, 0)
+    contrast2 = np.maximum(window @ squared - mean**2, 0)
     complexity, light = units.complexity[:, None], units.light[:, None]
     drive = complexity * np.hypot(even, odd) + (1 - complexity) * np.maximum(even, 0)
-    drive = drive + np.abs(light) * np.maximum(np.sign(light) * mean, 0)
+    plain = complexity * np.abs(mean) + (1 - complexity) * np.maximum(np.sign(light) * mean, 0)
+    drive = drive + np.abs(light) * plain
     top = drive**EXPONENT
     pooled = POOL_WEIGHT**EXPONENT * contrast2 ** (EXPONENT / 2)
     return (top / (C50**EXPONENT + pooled + top)).astype(np.float32)

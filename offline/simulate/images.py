@@ -8,14 +8,15 @@ Natural scenes are dead leaves: opaque discs laid over one another, radii by a
 power law ``p(r) ~ r**-3`` between two limits, which gives occlusion, edges and
 the ``1/f`` amplitude spectrum of natural images (Ruderman 1997, "Origins of
 scaling in natural images"; Lee, Mumford and Huang 2001, "Occlusion models for
-natural images"). Each leaf carries a faint texture of its own, an oriented
-grating or none, and each picture its own mixture of leaf sizes, contrast and
-dominant orientation, so that pictures differ as a bear differs from a wood.
+natural images"); here ellipses, with a faint texture on each. Each picture has
+its own mixture of leaf sizes and shapes, dominant orientation, contrast and
+brightness, so that pictures differ as a bear differs from a wood.
 The pictures do not depend on the mouse: every animal sees the same set.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -81,26 +82,75 @@ def film(frames: int, seed: int) -> Float32Array:
     ).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Manner:
+    """What one picture is like as a whole; drawn for each picture.
+
+    Attributes
+    ----------
+    smallest, largest : float
+        Leaf radii, degrees.
+    angle, angle_spread : float
+        Long axis of the leaves: its mean and spread, radians.
+    length : float
+        Length of a leaf over its width.
+    texture : float
+        Strength of the grating on each leaf.
+    contrast, brightness : float
+        Spread and mean of the luminance.
+    """
+
+    smallest: float
+    largest: float
+    angle: float
+    angle_spread: float
+    length: float
+    texture: float
+    contrast: float
+    brightness: float
+
+
+def draw_manner(rng: np.random.Generator) -> Manner:
+    """Draw a picture's manner: a wood of upright stems, a wall, a face in the sky."""
+    smallest = 2.0 ** rng.uniform(0.0, 3.3)
+    return Manner(
+        smallest=smallest,
+        largest=smallest * 2.0 ** rng.uniform(1.5, 4.0),
+        angle=rng.uniform(0, np.pi),
+        angle_spread=rng.uniform(0.1, 1.0),
+        length=2.0 ** rng.uniform(0.0, 3.0),
+        texture=rng.uniform(0.0, 0.8),
+        contrast=0.15 * 2.0 ** rng.uniform(0.0, 2.0),
+        brightness=0.25 * rng.standard_normal(),
+    )
+
+
 def dead_leaves(
     rng: np.random.Generator, rows: int = SCREEN_ROWS, columns: int = SCREEN_COLUMNS
 ) -> Float32Array:
-    """One picture of overlapping textured discs, (rows, columns) float32 in -1..1."""
-    smallest, largest = rng.uniform(1.5, 4.0), rng.uniform(15.0, 50.0)
-    dominant, spread = rng.uniform(0, np.pi), rng.uniform(0.2, 1.2)
+    """One picture of overlapping textured leaves, (rows, columns) float32 in -1..1."""
+    manner = draw_manner(rng)
     picture = np.full((rows, columns), np.nan, np.float32)
     bare = rows * columns
     # From the front to the back: a pixel keeps the first leaf that covers it.
     while bare:
-        radius = _leaf_radius(rng, smallest, largest)
+        radius = _leaf_radius(rng, manner.smallest, manner.largest)
         row, column = _leaf_centre(rng, picture, bare, radius)
-        angle = dominant + spread * rng.standard_normal()
-        bare -= _lay_leaf(picture, row, column, radius, _leaf_texture(rng, angle))
+        leaf = _Leaf(
+            row,
+            column,
+            radius * np.sqrt(manner.length),
+            manner.length,
+            manner.angle + manner.angle_spread * rng.standard_normal(),
+            rng.standard_normal(),
+            manner.texture * rng.random(),
+            2.0 ** rng.uniform(np.log2(0.02), np.log2(0.3)),
+        )
+        bare -= leaf.lay(picture)
     up, right = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    shaded = picture + _shading(rng, right, up)
-    soft = gaussian_filter(shaded, 0.5)
+    soft = gaussian_filter(picture + _shading(rng, right, up), 0.5)
     soft = (soft - soft.mean()) / soft.std()
-    contrast, brightness = rng.uniform(0.25, 0.5), 0.15 * rng.standard_normal()
-    return np.clip(contrast * soft + brightness, -1, 1).astype(np.float32)
+    return np.clip(manner.contrast * soft + manner.brightness, -1, 1).astype(np.float32)
 
 
 def _leaf_radius(rng: np.random.Generator, smallest: float, largest: float) -> float:
@@ -121,30 +171,34 @@ def _leaf_centre(
     return rng.uniform(-radius, rows + radius), rng.uniform(-radius, columns + radius)
 
 
-def _leaf_texture(rng: np.random.Generator, angle: float) -> tuple[float, float, float, float]:
-    # Shade, and a faint grating on it: strength, radians a pixel along both axes.
-    frequency = 2 * np.pi * 2.0 ** rng.uniform(np.log2(0.02), np.log2(0.3))
-    strength = 0.6 * rng.random() ** 2
-    along = frequency * np.cos(angle), frequency * np.sin(angle)
-    return rng.standard_normal(), strength, *along
+@dataclass(frozen=True)
+class _Leaf:
+    """An ellipse with a shade of its own and a faint grating along it."""
 
+    row: float
+    column: float
+    half_length: float
+    length: float
+    angle: float
+    shade: float
+    texture: float
+    frequency: float
 
-def _lay_leaf(
-    picture: Float32Array,
-    row: float,
-    column: float,
-    radius: float,
-    texture: tuple[float, float, float, float],
-) -> int:
-    """Fill what is bare under the leaf; returns how many pixels that were."""
-    top, left = max(int(row - radius), 0), max(int(column - radius), 0)
-    part = picture[top : int(row + radius) + 2, left : int(column + radius) + 2]
-    up, right = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
-    new = ((right - column) ** 2 + (up - row) ** 2 <= max(radius, 0.75) ** 2) & np.isnan(part)
-    shade, strength, rightward, upward = texture
-    wave = np.cos(rightward * (right - column) + upward * (up - row))
-    part[new] = (shade + strength * wave)[new]
-    return int(new.sum())
+    def lay(self, picture: Float32Array) -> int:
+        """Fill what is bare under the leaf; returns how many pixels that were."""
+        reach = self.half_length + 1
+        top, left = max(int(self.row - reach), 0), max(int(self.column - reach), 0)
+        part = picture[top : int(self.row + reach) + 2, left : int(self.column + reach) + 2]
+        up, right = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+        down, right = up - self.row, right - self.column
+        along = right * np.cos(self.angle) + down * np.sin(self.angle)
+        across = down * np.cos(self.angle) - right * np.sin(self.angle)
+        # The pixel that a hole's leaf was aimed at is always covered.
+        inside = along**2 + (self.length * across) ** 2 <= max(self.half_length, 0.75) ** 2
+        new = inside & np.isnan(part)
+        tint = self.shade + self.texture * np.cos(2 * np.pi * self.frequency * across)
+        part[new] = tint[new]
+        return int(new.sum())
 
 
 def _shading(rng: np.random.Generator, right: Float32Array, up: Float32Array) -> Float32Array:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.simulate.brain_state import STEP_S, BrainState, draw_state
-from offline.simulate.drives import condition_drives
-from offline.simulate.images import Float32Array
+from offline.simulate.drives import Drives, condition_drives
 from offline.simulate.population import Population, draw_population
 from offline.simulate.profiles import Profile
 from offline.simulate.quality import (
@@ -165,12 +164,12 @@ class _Recorder:
         self,
         population: Population,
         screen: Screen,
-        drives: dict[str, Float32Array],
+        drives: Drives,
         state: BrainState,
         flaws: Flaws,
     ) -> None:
         self.population, self.screen, self.state, self.flaws = population, screen, state, flaws
-        self.drives = np.concatenate(list(drives.values()), axis=1)
+        self.drives = drives
         self.cycle_hz = np.where(screen.cycle_hz > FOLLOW_HZ, 0.0, screen.cycle_hz)
 
     def record_all(
@@ -221,15 +220,16 @@ class _Recorder:
                 screen.stop_s,
                 screen.condition,
                 screen.restart,
-                self.drives[unit],
+                self.drives.transient[unit],
+                self.drives.sustained[unit],
                 self.cycle_hz,
                 1 - p.fields.complexity[unit],
                 phase,
                 p.rate_hz[unit] * (1 - p.evoked[unit]),
+                self.drives.volley_hz[unit],
                 p.latency_s[unit],
                 p.rise_s[unit],
                 p.decay_s[unit],
-                p.sustained[unit],
                 p.refractory_s[unit],
                 gain,
                 out,

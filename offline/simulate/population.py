@@ -9,11 +9,11 @@ Laws
 ----
 - Units of an area: gamma about its mean, coefficient of variation 0.4; about
   40 % of all units pass the quality filter (40,010 of 99,180 in the data).
-- Rate during scenes: log-normal, sigma 1 (natural log), about the area's
+- Rate during scenes: log-normal, sigma 0.8 (natural log), about the area's
   median; units that fail the filter fire at 0.55 of it.
 - 17 % of cortical units are fast-spiking (trough to peak under 0.4 ms): twice
   the rate, broad tuning, less of what no receptive field explains (Jana 2026).
-- Response: nothing until the latency, then a rise (time constant 4-14 ms) to a
+- Response: nothing until the latency, then a rise (time constant 10-28 ms) to a
   transient that decays to a sustained level (``areas`` for latency and decay).
 """
 
@@ -32,13 +32,15 @@ from offline.simulate.profiles import Profile
 PASSING_SHARE = 0.40
 COUNT_VARIATION = 0.4
 LARGEST_COUNT = 1.75
-RATE_SIGMA = 1.0
+RATE_SIGMA = 0.8
 FAILING_RATE = 0.55
+RISE_MS = 10.0, 28.0
+EVOKED_A, EVOKED_B = 8.0, 2.0
 FAST_SPIKING_SHARE = 0.17
 FAST_SPIKING_RATE = 2.0
 EARLIEST_ONSET_MS = 34.0
 ONSET_SPREAD = 0.5
-PRIVATE_SD = 0.8
+PRIVATE_SD = 0.55
 FAST_SPIKING_PRIVATE = 0.45
 
 FloatArray = NDArray[np.float64]
@@ -117,7 +119,7 @@ def draw_population(profile: Profile, rng: np.random.Generator) -> Population:
         _join(groups),
         PRIVATE_SD * _law(names, "private") * np.where(fast, FAST_SPIKING_PRIVATE, 1.0),
         _draw_latencies(names, rng),
-        1e-3 * rng.uniform(4.0, 14.0, len(names)),
+        1e-3 * rng.uniform(*RISE_MS, len(names)),
         1e-3 * _law(names, "decay_ms") * np.exp(0.3 * rng.standard_normal(len(names))),
         rng.beta(3.0, 5.0, len(names)),
         np.clip(2.0 * 2.0 ** rng.standard_normal(len(names)), 0.5, 12.0),
@@ -167,7 +169,7 @@ def _draw_rates(
 
 def _draw_evoked(names: NDArray[np.str_], rng: np.random.Generator) -> FloatArray:
     responds = rng.random(len(names)) < _law(names, "responsive")
-    return np.where(responds, rng.beta(2.5, 2.5, len(names)), 0.0)
+    return np.where(responds, rng.beta(EVOKED_A, EVOKED_B, len(names)), 0.0)
 
 
 def _draw_latencies(names: NDArray[np.str_], rng: np.random.Generator) -> FloatArray:
