@@ -142,15 +142,13 @@ class Table:
     def values(self, name: str) -> NDArray[np.generic] | None:
         """Read a column as it is stored; None where absent, ragged or of another kind."""
         dataset = self.dataset(name)
-        if dataset is None:
+        if dataset is None or not self._has_one_a_row(name, dataset):
             return None
         with reading(self.path, f"{self.name}/{name}"):
             values = read_values(dataset)
             elements = dataset.attrs.get("elements")
             if values is not None and isinstance(elements, h5py.Reference) and elements:
                 values = self._named(values, self.group.file[elements])
-        if values is not None and f"{name}_index" in self.names:
-            return self._one_a_row(name, values)
         return values
 
     def _named(self, codes: NDArray[np.generic], names: h5py.Dataset) -> NDArray[np.generic]:
@@ -160,12 +158,16 @@ class Table:
             return codes
         return np.asarray(words[codes.astype(np.int64)])
 
-    def _one_a_row(self, name: str, values: NDArray[np.generic]) -> NDArray[np.generic] | None:
-        """Return a ragged column that has just one value in every row, None for any other."""
+    def _has_one_a_row(self, name: str, dataset: h5py.Dataset) -> bool:
+        """Whether a column is not ragged, or ragged with just one value in every row."""
+        index = self.dataset(f"{name}_index")
+        if index is None:
+            return True
+        # A value a spike may be as many values as spikes: not read to find that out.
+        if index.shape != dataset.shape:
+            return False
         ends = self.values(f"{name}_index")
-        if ends is None or not np.array_equal(ends, np.arange(1, len(values) + 1)):
-            return None
-        return values
+        return ends is not None and np.array_equal(ends, np.arange(1, len(ends) + 1))
 
     def column(self, name: str, rows: int) -> Column | None:
         """Read a column of this many rows, cleaned; None where absent or of another kind.
