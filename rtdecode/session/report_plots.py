@@ -23,6 +23,7 @@ MOST_BINS = 600
 MOST_ONSETS = 300
 BEFORE_US, AFTER_US, STEP_US = 50 * US_PER_MS, 350 * US_PER_MS, 10 * US_PER_MS
 MOST_AREAS = 8
+MOST_ACROSS = 3
 LOWEST_HZ = 0.01  # a logarithm has no place for a unit that never fired
 GOLDEN = 0.618
 
@@ -145,26 +146,30 @@ def responses(summary: Summary) -> Figure | None:
     areas = [area.area for area in summary.areas if area.kept][:MOST_AREAS]
     if not tables or not areas:
         return None
-    rows = -(-len(tables) // 3)
+    across = min(len(tables), MOST_ACROSS)
+    rows = -(-len(tables) // across)
     figure = Figure(figsize=(WIDTH, 2.3 * rows + 0.3), layout="constrained")
-    grid = figure.subplots(rows, 3, sharex=True, squeeze=False).ravel()
-    middles_ms = (np.arange(-BEFORE_US, AFTER_US, STEP_US) + STEP_US / 2) / US_PER_MS
+    grid = figure.subplots(rows, across, squeeze=False).ravel()
     for ax, table in zip(grid, tables, strict=False):
-        for area, colour in zip(areas, COLOURS, strict=False):
-            rate_hz = response(summary, table, area)
-            ax.plot(middles_ms, rate_hz, color=colour, linewidth=1.2, label=area)
-        ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-        ax.set_title(table.name, fontsize=9)
-        ax.spines[["top", "right"]].set_visible(False)
+        _draw_response(ax, summary, table, areas)
     for ax in grid[len(tables) :]:
         ax.set_visible(False)
-    for ax in grid[max(len(tables) - 3, 0) : len(tables)]:
-        ax.set_xlabel("ms after onset")
-        ax.tick_params(labelbottom=True)
-    for ax in grid[: len(tables) : 3]:
+    for ax in grid[::across]:
         ax.set_ylabel("Hz a unit")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure
+
+
+def _draw_response(ax: Axes, summary: Summary, table: Presentations, areas: list[str]) -> None:
+    """Draw the rate of each area about the onsets of one table."""
+    middles_ms = (np.arange(-BEFORE_US, AFTER_US, STEP_US) + STEP_US / 2) / US_PER_MS
+    for area, colour in zip(areas, COLOURS, strict=False):
+        rate_hz = response(summary, table, area)
+        ax.plot(middles_ms, rate_hz, color=colour, linewidth=1.2, label=area)
+    ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
+    ax.set_title(table.name, fontsize=9)
+    ax.set_xlabel("ms after onset")
+    ax.spines[["top", "right"]].set_visible(False)
 
 
 def response(summary: Summary, table: Presentations, area: str) -> FloatArray:
