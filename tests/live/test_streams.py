@@ -48,7 +48,7 @@ def test_spikes_units_and_stamps_make_the_round_trip():
     assert inlet.replay() == about
     assert outlet.has_consumers()
     outlet.sequence = streams.SEQUENCE_WRAP - 2
-    # Hours and weeks of uptime, microsecond by microsecond: cut off, not rounded, some are wrong.
+    # Hours and weeks of uptime, microsecond by microsecond.
     hours_us, weeks_us = (base + np.arange(1000) for base in (9_876_543_210, 1_234_567_890_123))
     times_us = np.concatenate([[7], hours_us, weeks_us])
     ids = np.where(np.arange(2001) % 3, units.ids[np.arange(2001) % 3], streams.WATERMARK)
@@ -92,6 +92,11 @@ def test_text_that_is_no_utf8_is_received_all_the_same():
     while not said and time.monotonic() < until:
         said = inlet.pull(0.05)
     assert said == [("90\ufffd", 5_000_000)]
+
+
+@pytest.mark.parametrize(("stamp", "time_us"), [(5.0000004, 5_000_000), (5.0000006, 5_000_001)])
+def test_a_stamp_between_two_microseconds_is_rounded(stamp, time_us):
+    assert streams.microseconds(stamp) == time_us
 
 
 @pytest.mark.parametrize("stamp", [np.nan, np.inf, -np.inf])
