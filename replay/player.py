@@ -80,6 +80,7 @@ class Player:
         self._stimuli = streams.TextOutlet(settings.stimuli)
         self.sent_spikes = 0
         self.sent_markers = 0
+        self.stopped = False
 
     @property
     def duration_s(self) -> float:
@@ -98,23 +99,25 @@ class Player:
     def play(self, on_tick: Callable[[float], None] = lambda share: None) -> None:
         """Send everything at its time; ``on_tick`` is told the share that is done.
 
-        Stopped by an exception, it tells the end all the same: a decoder that
-        waits for it would wait for ever.
+        However it ends, the end is told: a decoder that waits for it would wait
+        for ever.
         """
         self._origin_us = streams.clock_us() + LEAD_US
         self._shift_us = self._origin_us - self.start_us
         now_us = self.start_us - round(LEAD_US * self.settings.speed)
-        try:
-            while now_us < self.stop_us:
-                now_us = min(self._session_now_us(), self.stop_us)
-                self._send_until(now_us)
-                on_tick((now_us - self.start_us) / max(1, self.stop_us - self.start_us))
-                time.sleep(TICK_S)
-        finally:
-            self._tell_end(now_us)
+        while now_us < self.stop_us and not self.stopped:
+            now_us = min(self._session_now_us(), self.stop_us)
+            self._send_until(now_us)
+            on_tick((now_us - self.start_us) / max(1, self.stop_us - self.start_us))
+            time.sleep(TICK_S)
+        self._tell_end(now_us)
+
+    def stop(self) -> None:
+        """End after the tick at hand: what was sent, and what was said of it, agree."""
+        self.stopped = True
 
     def _tell_end(self, now_us: int) -> None:
-        """The end, and a watermark that reaches it however the last chunk was cut short."""
+        """The end, and a watermark that reaches it."""
         end_us = np.array([now_us + self._shift_us])
         self._spikes.push(np.array([streams.WATERMARK], np.int32), end_us)
         self._stimuli.push_json(END_MARKER, int(end_us[0]))

@@ -72,12 +72,11 @@ def run_replay(
 
 
 def _play(player: Player, on_share: Callable[[float], None]) -> None:
-    """Play; terminate is told as Ctrl-C is."""
+    """Play; Ctrl-C and terminate end it between two ticks, not inside one."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        player.stop()
 
-    before = signal.signal(signal.SIGTERM, stop)
     tick = 0
 
     def on_tick(share: float) -> None:
@@ -86,12 +85,15 @@ def _play(player: Player, on_share: Callable[[float], None]) -> None:
         if tick % 100 == 0:  # the bar costs more than a tick's spikes
             on_share(share)
 
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
     try:
         player.play(on_tick)
-    except KeyboardInterrupt:
-        console.print("stopped before the end")
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    if player.stopped:
+        console.print("stopped before the end")
 
 
 def _wait(player: Player, wait: Wait) -> None:
