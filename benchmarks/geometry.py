@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ IntArray = NDArray[np.int64]
 SPLITS = 20
 
 
-def mean_responses(counts: NDArray[np.number], labels: IntArray, items: int) -> FloatArray:
+def mean_responses(counts: NDArray[np.number[Any]], labels: IntArray, items: int) -> FloatArray:
     """Mean counts of each item.
 
     Parameters
@@ -70,7 +71,7 @@ def consistency(mice: Sequence[FloatArray]) -> float:
     return float(np.mean(pairs))
 
 
-def reliability(counts: NDArray[np.number], labels: IntArray, items: int, seed: int = 0) -> float:
+def reliability(counts: NDArray[np.number[Any]], labels: IntArray, items: int, seed: int = 0) -> float:
     """Split-half reliability of one mouse's geometry, Spearman-Brown corrected.
 
     Parameters

@@ -84,8 +84,8 @@ def _print(verdicts: list[Verdict], mice: list[MouseFigures], seed: int, seconds
         )
     console = Console(width=170 if not sys.stdout.isatty() else None)
     console.print(table)
-    inside = sum(verdict.inside for verdict in verdicts)
-    console.print(f"{inside} of {len(verdicts)} inside; {seconds:.0f} s")
+    many = sum(verdict.inside for verdict in verdicts)
+    console.print(f"{many} of {len(verdicts)} inside; {seconds:.0f} s")
 
 
 def _figures(

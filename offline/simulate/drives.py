@@ -13,6 +13,7 @@ scale holds for all stimuli, with a soft ceiling.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ def _tuned(
     name: str,
     scale: Float32Array,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
     """Early and late response to each picture over the mean response to scenes."""
     tuned = responses(population.fields, STIMULI[name].pictures()) / scale
     if name == "drifting_gratings":
@@ -105,7 +106,7 @@ def _tuned(
     return early, _soft(tuned * _factor(spread, noise))
 
 
-def _soft(relative: NDArray[np.floating]) -> NDArray[np.floating]:
+def _soft(relative: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     return relative / (1 + relative / CEILING)
 
 
