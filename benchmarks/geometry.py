@@ -71,7 +71,9 @@ def consistency(mice: Sequence[FloatArray]) -> float:
     return float(np.mean(pairs))
 
 
-def reliability(counts: NDArray[np.number[Any]], labels: IntArray, items: int, seed: int = 0) -> float:
+def reliability(
+    counts: NDArray[np.number[Any]], labels: IntArray, items: int, seed: int = 0
+) -> float:
     """Split-half reliability of one mouse's geometry, Spearman-Brown corrected.
 
     Parameters
