@@ -173,7 +173,7 @@ def decode(
             found = run_offline(bundle, session, files, _microseconds(start), _microseconds(stop))
         else:
             from rtdecode.engine import EngineSettings
-            from rtdecode.live import LiveSettings
+            from rtdecode.live_settings import LiveSettings
 
             engine = EngineSettings(lateness_us=_lateness_us(lateness))
             settings = LiveSettings(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import FrameType
 
 import numpy as np
@@ -21,93 +21,24 @@ from rtdecode.backends import EventDecoder, no_sums
 from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.health import Health, State
-from rtdecode.kernels.ingest import WATERMARK_US, WATERMARKS
+from rtdecode.kernels.ingest import WATERMARK_US
 from rtdecode.kernels.sums import Sums
+from rtdecode.live_settings import LiveSettings
 from rtdecode.markers import Kind, read_marker
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_MS, US_PER_S
 from rtdecode.outputs import Outputs
 from rtdecode.posteriors import PosteriorLog
 from rtdecode.pump import make_pump
 from rtdecode.realtime import settle
+from rtdecode.stream_clock import StreamClock
 from rtdecode.virtual import new_engine
 
 IDLE_US = 10 * US_PER_MS  # how long spikes are pumped before markers are looked at
 HOT_US = 1_500  # the model is run dry this long before a window ends
 HOT_RUNS = 3
-HEALTH_US = 500 * US_PER_MS
+HEALTH_US = 200 * US_PER_MS
 CALM_US = 20 * US_PER_MS  # what can wait is done when no window ends within this
 OVERDUE_US = 100 * US_PER_MS  # or when it has been put off for so long
-
-
-@dataclass(frozen=True)
-class LiveSettings:
-    """How the decoder process runs.
-
-    Attributes
-    ----------
-    engine : EngineSettings
-    spikes, stimuli : str
-        Names of the streams to decode; empty for the one of that type.
-    stale_us : int
-        Without rows for this long the data are stale.
-    deadline_ms : float
-        Told to the display; what the lab calls in time.
-    once : bool
-        Stop when a replay says that it has ended.
-    most_windows : int
-        Stop after this many; 0 for never.
-    native : bool
-        Pull in compiled code where that can be had.
-    backend : str
-        What computes the probabilities; see ``rtdecode.backends``.
-    """
-
-    engine: EngineSettings = field(default_factory=EngineSettings)
-    spikes: str = ""
-    stimuli: str = ""
-    stale_us: int = 300 * US_PER_MS
-    deadline_ms: float = 10.0
-    once: bool = False
-    most_windows: int = 0
-    native: bool = True
-    backend: str = "torchscript"
-
-
-class StreamClock:
-    """The clock that the spikes' stamps keep.
-
-    At speed 1 that is the LSL clock. A replay at another speed has a clock of
-    its own, which is carried on from its last watermark.
-    """
-
-    def __init__(self, engine: Engine, speed: float) -> None:
-        self._engine = engine
-        self._speed = speed
-        self._watermark_us = 0
-        self._seen_us = 0
-
-    def now_us(self) -> int:
-        """Stream time, microseconds."""
-        lsl_us = streams.clock_us()
-        if self._speed == 1.0:
-            return lsl_us
-        watermark_us = self._engine.watermark_us
-        if watermark_us != self._watermark_us:
-            self._watermark_us, self._seen_us = watermark_us, lsl_us
-        if not self._engine.intake.tally[WATERMARKS]:
-            return 0  # not known yet: no window is over
-        return self._watermark_us + round((lsl_us - self._seen_us) * self._speed)
-
-    def latest_us(self, ahead_us: int) -> int:
-        """A stamp after this comes from another clock; a replay's own is not known so well."""
-        return self.now_us() + ahead_us if self._speed == 1.0 else FOREVER_US
-
-    def lsl_us(self, stream_us: int) -> int:
-        """When the LSL clock will show what is ``stream_us`` here."""
-        if self._speed == 1.0:
-            return stream_us
-        wait_us = (stream_us - self.now_us()) / self._speed
-        return streams.clock_us() + max(0, round(wait_us))
 
 
 class LiveDecoder:

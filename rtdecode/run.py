@@ -17,7 +17,8 @@ from rtdecode.decoder import Decoder
 from rtdecode.files import check_writable
 from rtdecode.health import Health
 from rtdecode.latency import LatencyLog
-from rtdecode.live import LiveDecoder, LiveSettings
+from rtdecode.live import LiveDecoder
+from rtdecode.live_settings import LiveSettings
 from rtdecode.posteriors import PosteriorLog
 from rtdecode.session import read_session
 from rtdecode.session.model import Session
