@@ -28,10 +28,13 @@ GAIN_TAU_S, AROUSAL_TAU_S, SHARED_TAU_S = 0.3, 60.0, 1.0
 SHARED_FACTORS = 4
 DRIFT_FACTORS = 4
 DRIFT_TAU_S = 1200.0
-GAIN_SD, AROUSAL_SD, SHARED_SD = 0.22, 0.15, 0.10
+GAIN_SD, AROUSAL_SD, SHARED_SD = 0.18, 0.12, 0.08
 RUNNING_GAIN = 0.20
 DRIFT_SHARED_SD, DRIFT_PRIVATE_SD = 0.12, 0.45
-RUN_SPEED_CM_S = 25.0
+RUN_S, RUN_SPEED_CM_S = 12.0, 25.0
+LAPSE_A, LAPSE_B = 4.0, 16.0
+LAPSE_S = 1.5
+LAPSE_RESPONSE = 0.1
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -49,6 +52,8 @@ class BrainState:
         How each unit follows them.
     drift : (units, drift steps) float32
         Slow change of each unit's log rate, a step each DRIFT_STEP_S seconds.
+    engaged : (steps,) float32
+        What is left of evoked responses, 0 to 1.
     speed_cm_s : (steps,) float64
         Running speed.
     """
@@ -56,6 +61,7 @@ class BrainState:
     factors: Float32Array
     weights: Float32Array
     drift: Float32Array
+    engaged: Float32Array
     speed_cm_s: FloatArray
 
 
@@ -80,6 +86,7 @@ def draw_state(units: int, end_s: float, rng: np.random.Generator) -> BrainState
         factors.astype(np.float32),
         weights.astype(np.float32),
         _drift(units, end_s, rng),
+        _engagement(steps, rng),
         speed,
     )
 
@@ -103,18 +110,28 @@ def _drift(units: int, end_s: float, rng: np.random.Generator) -> Float32Array:
     return (follow @ common + DRIFT_PRIVATE_SD * private).astype(np.float32)
 
 
-def _running(steps: int, rng: np.random.Generator) -> FloatArray:
-    share = rng.beta(1.2, 2.0)
-    mean_run_s = 12.0
-    mean_rest_s = mean_run_s * (1 - share) / max(share, 0.02)
-    bouts = int(steps * STEP_S / (mean_run_s + mean_rest_s) * 2) + 20
+def _engagement(steps: int, rng: np.random.Generator) -> Float32Array:
+    share = rng.beta(LAPSE_A, LAPSE_B)
+    lapses = _bouts(steps, LAPSE_S, share, rng)
+    kept = 1 - (1 - LAPSE_RESPONSE) * np.minimum(lapses, 1.0)
+    return kept.astype(np.float32)
+
+
+def _bouts(steps: int, mean_s: float, share: float, rng: np.random.Generator) -> FloatArray:
+    """Bouts of exponential length that fill a share of the time, (steps,) of 0 or 1."""
+    rest_s = mean_s * (1 - share) / max(share, 0.02)
+    bouts = int(steps * STEP_S / (mean_s + rest_s) * 2) + 20
     lengths = np.empty(2 * bouts)
-    lengths[0::2] = rng.exponential(mean_rest_s, bouts)
-    lengths[1::2] = rng.exponential(mean_run_s, bouts)
-    speeds = np.zeros(2 * bouts)
-    speeds[1::2] = np.maximum(RUN_SPEED_CM_S * (1 + 0.4 * rng.standard_normal(bouts)), 2.0)
-    edges = np.cumsum(lengths) / STEP_S
-    target = speeds[np.minimum(np.searchsorted(edges, np.arange(steps)), 2 * bouts - 1)]
+    lengths[0::2] = rng.exponential(rest_s, bouts)
+    lengths[1::2] = rng.exponential(mean_s, bouts)
+    at = np.searchsorted(np.cumsum(lengths) / STEP_S, np.arange(steps), side="right")
+    inside: FloatArray = (at % 2).astype(float)
+    return inside
+
+
+def _running(steps: int, rng: np.random.Generator) -> FloatArray:
+    bouts = _bouts(steps, RUN_S, rng.beta(1.2, 2.0), rng)
+    wish = RUN_SPEED_CM_S * np.maximum(1 + 0.4 * wander(1, steps, STEP_S, RUN_S, rng)[0], 0.1)
     keep = np.exp(-STEP_S / 0.5)
-    smooth: FloatArray = lfilter([1 - keep], [1.0, -keep], target)
+    smooth: FloatArray = lfilter([1 - keep], [1.0, -keep], bouts * wish)
     return smooth

@@ -26,7 +26,7 @@ from offline.simulate.stimuli import STIMULI
 
 FLOOR = 0.02
 """Least mean response to scenes, so that a unit that hardly answers them is not blown up."""
-CEILING = 14.0
+CEILING = 20.0
 """Soft ceiling of a response, in units of the mean response to scenes."""
 VOLLEY_SHARE = 0.1
 """Share of the evoked spikes, during scenes, that the first volley makes."""

@@ -32,10 +32,10 @@ from offline.simulate.images import Float32Array, screen_axes
 
 EXPONENT = 2.0
 C50 = 0.08
-POOL_WEIGHT = 0.5
+POOL_WEIGHT = 0.6
 CYCLES = 0.35
 """Standard deviation of the Gabor's window, in cycles of its carrier."""
-PLACE_SPREAD_DEG = (6.5, 5.0)
+PLACE_SPREAD_DEG = (8.0, 6.0)
 """Across and up: how far a probe's place is from the screen's centre, SD over mice."""
 FIELD_SPREAD_DEG = 4.0
 MEDIAN_CPD = 0.04

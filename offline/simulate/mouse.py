@@ -232,6 +232,7 @@ class _Recorder:
                 p.decay_s[unit],
                 p.refractory_s[unit],
                 gain,
+                self.state.engaged,
                 out,
             )
             if count <= room:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.simulate.areas import AREAS
+from offline.simulate.areas import AREAS, UNNAMED_CORTEX, VISUAL_CORTEX
 from offline.simulate.fields import Fields, draw_fields, draw_place
 from offline.simulate.probes import Channels, lay_probes, place_units
 from offline.simulate.profiles import Profile
@@ -40,7 +40,7 @@ FAST_SPIKING_SHARE = 0.17
 FAST_SPIKING_RATE = 2.0
 EARLIEST_ONSET_MS = 34.0
 ONSET_SPREAD = 0.5
-PRIVATE_SD = 0.55
+PRIVATE_SD = 0.42
 FAST_SPIKING_PRIVATE = 0.45
 
 FloatArray = NDArray[np.float64]
@@ -130,7 +130,8 @@ def draw_population(profile: Profile, rng: np.random.Generator) -> Population:
 def _draw_areas(profile: Profile, rng: np.random.Generator) -> list[str]:
     if profile.areas is not None:
         return list(profile.areas)
-    return [name for name, area in AREAS.items() if rng.random() < area.presence]
+    met = [name for name, area in AREAS.items() if rng.random() < area.presence]
+    return met if set(VISUAL_CORTEX) <= set(met) else [*met, UNNAMED_CORTEX]
 
 
 def _draw_count(mean_passing: float, rng: np.random.Generator) -> int:
@@ -169,7 +170,8 @@ def _draw_rates(
 
 def _draw_evoked(names: NDArray[np.str_], rng: np.random.Generator) -> FloatArray:
     responds = rng.random(len(names)) < _law(names, "responsive")
-    return np.where(responds, rng.beta(EVOKED_A, EVOKED_B, len(names)), 0.0)
+    share = _law(names, "evoked") * rng.beta(EVOKED_A, EVOKED_B, len(names))
+    return np.where(responds, share, 0.0)
 
 
 def _draw_latencies(names: NDArray[np.str_], rng: np.random.Generator) -> FloatArray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.simulate.areas import AREAS, DEPTH_ORDER
+from offline.simulate.areas import AREAS, DEPTH_ORDER, UNNAMED_CORTEX
 
 CHANNELS = 384
 CHANNEL_PITCH_UM = 20.0
@@ -74,6 +74,8 @@ def _areas_along(letter: str, areas: list[str]) -> NDArray[np.str_]:
     top = CHANNELS - OUT_OF_BRAIN_CHANNELS
     for region, channels in zip(DEPTH_ORDER, REGION_CHANNELS, strict=True):
         met = [area for area in region if area in areas and letter in AREAS[area].probes]
+        if len(met) > 1 and UNNAMED_CORTEX in met:
+            met.remove(UNNAMED_CORTEX)
         bounds = np.linspace(top, top - channels, len(met) + 1).astype(int)
         for area, high, low in zip(met, bounds[:-1], bounds[1:], strict=True):
             labels[low:high] = area

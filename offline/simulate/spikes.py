@@ -77,6 +77,7 @@ def unit_spikes(
     decay_s: float,
     refractory_s: float,
     gain: NDArray[np.float64],
+    engaged: NDArray[np.float32],
     out: NDArray[np.float64],
 ) -> int:
     """Draw the spikes of one unit.
@@ -103,6 +104,8 @@ def unit_spikes(
     latency_s, rise_s, decay_s, refractory_s : float
     gain : (steps,) float64
         From ``log_gain``.
+    engaged : (steps,) float32
+        Multiplies what the screen evokes.
     out : (room,) float64
         Receives the spike times, seconds.
 
@@ -143,7 +146,8 @@ def unit_spikes(
                 wish *= 1 + depth * np.cos(cycle * k * step_s + phase)
             evoked = wish + (evoked - wish) * keep_rise
             envelope *= keep_decay
-            rate = (base_hz + evoked + burst) * gain[min(int(at / STEP_S), last_step)]
+            step = min(int(at / STEP_S), last_step)
+            rate = (base_hz + (evoked + burst) * engaged[step]) * gain[step]
             burst *= KEEP_VOLLEY ** (step_s / BIN_S)
             end = at + step_s
             now = max(at, free)
