@@ -11,11 +11,11 @@ import random
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rtdecode.errors import UserError
 from rtdecode.microseconds import NEVER_US, US_PER_MS, US_PER_S
@@ -64,14 +64,30 @@ class Reason(StrEnum):
     DOSE = "most a session reached"
 
 
+def _labels(value: Any) -> Any:
+    """One name or several; a number is written as labels are."""
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    numbers = (int, float)
+    return tuple(
+        f"{one:g}" if isinstance(one, numbers) and not isinstance(one, bool) else one
+        for one in several
+    )
+
+
+Labels = Annotated[tuple[str, ...], BeforeValidator(_labels)]
+
+
 class TriggerSettings(BaseModel):
     """When a trigger fires."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     classes: Annotated[
-        tuple[str, ...],
-        Field(description="Classes that fire, as the bundle names them; without one, nothing does"),
+        Labels,
+        Field(
+            description="Classes that fire, as the bundle names them; without one, nothing does",
+            examples=[["90"]],
+        ),
     ] = ()
     combine: Annotated[
         Literal["sum", "any"],
