@@ -102,9 +102,11 @@ class Player:
         However it ends, the end is told: a decoder that waits for it would wait
         for ever.
         """
-        self._origin_us = streams.clock_us() + LEAD_US
-        self._shift_us = self._origin_us - self.start_us
-        now_us = self.start_us - round(LEAD_US * self.settings.speed)
+        # By whole seconds: sliding windows lie on the same grid as in the session's own time.
+        wanted_us = streams.clock_us() + LEAD_US - self.start_us
+        self._shift_us = -(-wanted_us // US_PER_S) * US_PER_S
+        self._origin_us = self.start_us + self._shift_us
+        now_us = self.start_us - 1
         while now_us < self.stop_us and not self.stopped:
             now_us = min(self._session_now_us(), self.stop_us)
             self._send_until(now_us)

@@ -13,7 +13,7 @@ from rtdecode.bundle import BundleInfo
 from rtdecode.decoder import Decoder
 from rtdecode.engine import Engine, Window
 from rtdecode.errors import UserError
-from rtdecode.kernels.sums import Sums, close_sum, make_sums, open_sum, sum_counts
+from rtdecode.kernels.sums import Sums, close_sum, free_sum, make_sums, open_sum, sum_counts
 
 TORCHSCRIPT, EVENT = "torchscript", "event"
 SLOTS = 64  # windows open at once that are summed; any more are taken from their counts
@@ -40,6 +40,14 @@ def no_sums() -> Sums:
     return make_sums(np.zeros((1, 0), np.float32), np.zeros(0, np.float32), 1, 1, 0)
 
 
+def follow(decoder: Decoder, engine: Engine) -> Sums:
+    """Let a decoder follow an engine's spikes, if its backend does; what the pump adds them to."""
+    if not isinstance(decoder, EventDecoder):
+        return no_sums()
+    decoder.follow(engine)
+    return decoder.sums
+
+
 class EventDecoder(Decoder):
     """A linear bundle whose windows are summed spike by spike as they come.
 
@@ -57,8 +65,12 @@ class EventDecoder(Decoder):
         self._engine: Engine | None = None
 
     def follow(self, engine: Engine) -> None:
-        """Take sums from this engine's ring from here on; to be told of its windows."""
+        """Take sums from this engine's ring from here on."""
+        for slot in self._slots.values():
+            free_sum(self.sums, slot)
+        self._slots.clear()
         self._engine = engine
+        engine.follower = self
 
     def open(self, window: Window) -> None:
         """A window of the engine has opened."""
@@ -66,6 +78,12 @@ class EventDecoder(Decoder):
         slot = open_sum(self._engine.intake.ring, self.sums, window.start_us)
         if slot >= 0:
             self._slots[window.number] = slot
+
+    def drop(self, window: Window) -> None:
+        """A window of the engine will not be decided."""
+        slot = self._slots.pop(window.number, -1)
+        if slot >= 0:
+            free_sum(self.sums, slot)
 
     def predict(self, counts: NDArray[np.uint16]) -> NDArray[np.float32]:
         """Probabilities (classes,) float32: the open sums' where there are any, else the counts'.

@@ -151,6 +151,10 @@ def decode(
     backend: Annotated[
         str, typer.Option(help="What computes: torchscript or event.")
     ] = "torchscript",
+    sliding: Annotated[
+        float,
+        typer.Option(metavar="HOP_MS", help="A window every so many milliseconds, not at markers."),
+    ] = 0.0,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Real-time scheduling, where the system allows it.")
     ] = False,
@@ -170,12 +174,13 @@ def decode(
 
         files = Files(figures, posteriors, force)
         if session is not None:
-            found = run_offline(bundle, session, files, _microseconds(start), _microseconds(stop))
+            between = (_microseconds(start), _microseconds(stop))
+            found = run_offline(bundle, session, files, *between, _hop_us(sliding), backend)
         else:
             from rtdecode.engine import EngineSettings
             from rtdecode.live_settings import LiveSettings
 
-            engine = EngineSettings(lateness_us=_lateness_us(lateness))
+            engine = EngineSettings(lateness_us=_lateness_us(lateness), hop_us=_hop_us(sliding))
             settings = LiveSettings(
                 engine=engine,
                 spikes=spikes,
@@ -332,6 +337,16 @@ def _lateness_us(milliseconds: float) -> int:
             f"found {milliseconds:g}: give one, as 50"
         )
     return round(milliseconds * 1000)
+
+
+def _hop_us(milliseconds: float) -> int:
+    hop_us = milliseconds * 1000
+    if not 0 <= hop_us <= 1_000_000 or hop_us % 1:
+        raise UserError(
+            "expected --sliding of milliseconds, a whole number of microseconds up to a second, "
+            f"found {milliseconds:g}: give one, as 10"
+        )
+    return int(hop_us)
 
 
 def _raise_priority() -> None:

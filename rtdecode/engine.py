@@ -10,14 +10,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.kernels import ingest as rows
 from rtdecode.kernels.ring import HEAD, OPEN_FROM_US, bin_ring_window
-from rtdecode.microseconds import FOREVER_US
-from rtdecode.windows import WindowSpec
+from rtdecode.microseconds import FOREVER_US, NEVER_US
+from rtdecode.windows import Hops, WindowSpec
 
 CountArray = NDArray[np.uint16]
 ProbabilityArray = NDArray[np.float32]
@@ -39,6 +40,8 @@ class EngineSettings:
         How long spikes are kept for a marker that comes after them.
     capacity : int
         Spikes that the ring holds.
+    hop_us : int
+        Windows open by themselves, their ends a hop apart; 0 for at markers alone.
     """
 
     lateness_us: int = 50_000
@@ -46,6 +49,7 @@ class EngineSettings:
     ahead_us: int = 1_000_000
     retain_us: int = 1_000_000
     capacity: int = 1 << 20
+    hop_us: int = 0
 
 
 @dataclass(frozen=True, order=True)
@@ -60,6 +64,8 @@ class Window:
         The true label where the marker carries one, else empty.
     session_us : int or None
         The onset in the session's own time, where a replay tells it.
+    sliding : bool
+        Opened by the clock, not by a marker.
     """
 
     end_us: int
@@ -68,6 +74,7 @@ class Window:
     onset_us: int = field(compare=False)
     label: str = field(compare=False, default="")
     session_us: int | None = field(compare=False, default=None)
+    sliding: bool = field(compare=False, default=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +114,18 @@ def _no_tick() -> int:
     return 0
 
 
+class Follower(Protocol):
+    """One who follows each window's spikes while it is open."""
+
+    def open(self, window: Window) -> None:
+        """A window has opened."""
+
+    def drop(self, window: Window) -> None:
+        """A window will not be decided."""
+
+
 class Engine:
-    """Windows over spikes: open at a marker, complete, decide.
+    """Windows over spikes: open at a marker or at a fixed hop, complete, decide.
 
     Parameters
     ----------
@@ -120,6 +137,13 @@ class Engine:
     settings : EngineSettings
     tick : callable, optional
         A nanosecond counter that times the stages; none by default.
+
+    Attributes
+    ----------
+    follower : Follower or None
+        Told of every window that opens.
+    skipped : int
+        Sliding windows that were due when they were worth no decision any more.
     """
 
     def __init__(
@@ -138,6 +162,9 @@ class Engine:
         self._tick = tick
         self._counts = np.zeros((spec.n_bins, len(unit_ids)), np.uint16)
         self.deciding: Window | None = None
+        self.follower: Follower | None = None
+        self.skipped = 0
+        self._hops = Hops(self.settings.hop_us, spec) if self.settings.hop_us else None
         self._open: list[Window] = []
         self._opened = 0
         self._reported = np.zeros(len(rows.KINDS), np.int64)
@@ -157,6 +184,10 @@ class Engine:
         """End of the window that closes next; None where none is open."""
         return self._open[0].end_us if self._open else None
 
+    def decide_with(self, predict: Callable[[CountArray], ProbabilityArray]) -> None:
+        """Decide with another model from the next window on."""
+        self._predict = predict
+
     def ingest(self, samples: NDArray[np.int32], times_us: NDArray[np.int64], now_us: int) -> None:
         """Take rows of the spike stream.
 
@@ -174,13 +205,58 @@ class Engine:
 
     def mark(self, onset_us: int, label: str = "", session_us: int | None = None) -> Window:
         """Open the window of a stimulus onset."""
-        start_us = onset_us + self.spec.offset_us
-        end_us = start_us + self.spec.duration_us
-        window = Window(end_us, self._opened, start_us, onset_us, label, session_us)
-        self._opened += 1
-        heapq.heappush(self._open, window)
+        window = self._open_window(onset_us, label, session_us)
         self._keep_open_windows()
         return window
+
+    def _open_window(
+        self, onset_us: int, label: str = "", session_us: int | None = None, sliding: bool = False
+    ) -> Window:
+        start_us = onset_us + self.spec.offset_us
+        end_us = start_us + self.spec.duration_us
+        window = Window(end_us, self._opened, start_us, onset_us, label, session_us, sliding)
+        self._opened += 1
+        heapq.heappush(self._open, window)
+        if self.follower is not None:
+            self.follower.open(window)
+        return window
+
+    def slide_until(self, last_us: int) -> None:
+        """Open no sliding window that ends after this, and drop those that are open."""
+        if self._hops is not None:
+            self._hops.last_us = last_us
+        for window in [w for w in self._open if w.sliding and w.end_us > last_us]:
+            self._open.remove(window)
+            self._drop(window)
+        heapq.heapify(self._open)
+        self._keep_open_windows()
+
+    def _slide(self, now_us: int) -> None:
+        """Open the sliding windows that have begun, but those that are overdue already."""
+        state = self.intake.state
+        if self._hops is None or state[rows.FIRST_US] == NEVER_US:
+            return
+        heard_us = int(max(state[rows.WATERMARK_US], state[rows.NEWEST_US]))
+        # A stamp far ahead of the clock must not open every window up to it.
+        reached_us = min(heard_us, now_us + self.settings.ahead_us)
+        if self._hops.waits(reached_us):
+            return
+        ends_us, skipped = self._hops.begun(
+            int(state[rows.FIRST_US]), reached_us, now_us - self._patience_us
+        )
+        self.skipped += skipped
+        for end_us in ends_us:
+            self._open_window(self._hops.onset_of(end_us), sliding=True)
+        self._keep_open_windows()
+
+    @property
+    def _patience_us(self) -> int:
+        """How long after its end a sliding window is still worth a decision."""
+        return 2 * self.settings.lateness_us + self.settings.hop_us
+
+    def _drop(self, window: Window) -> None:
+        if self.follower is not None:
+            self.follower.drop(window)
 
     def is_too_old(self, onset_us: int) -> bool:
         """Whether the spikes of this onset's window are forgotten, or none was ever heard."""
@@ -194,17 +270,26 @@ class Engine:
     def step(self, now_us: int) -> Iterator[Decision]:
         """Decide every window that is complete or has waited long enough.
 
+        A sliding window that comes too late for that, after stale data or where
+        decisions take longer than a hop, is passed over and counted in ``skipped``.
+
         Parameters
         ----------
         now_us : int
             The stream's clock.
         """
+        self._slide(now_us)
         while self._open:
             end_us = self._open[0].end_us
             by_watermark = self.watermark_us >= end_us
             if not by_watermark and now_us < end_us + self.settings.lateness_us:
                 return
-            yield self._decide(heapq.heappop(self._open), by_watermark)
+            window = heapq.heappop(self._open)
+            if window.sliding and end_us < now_us - self._patience_us:
+                self.skipped += 1
+                self._drop(window)
+                continue
+            yield self._decide(window, by_watermark)
 
     def _decide(self, window: Window, by_watermark: bool) -> Decision:
         started = self._tick()

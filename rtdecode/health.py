@@ -106,6 +106,7 @@ class Health:
                 "watermark_lag_ms": _lag_ms(engine, stream_us),
                 "spikes_per_s": round(self.spikes_per_s, 1),
                 "spikes": engine.totals,
+                "windows_skipped": engine.skipped,
             }
         return said
 

@@ -17,14 +17,13 @@ from types import FrameType
 import numpy as np
 
 from rtdecode import streams
-from rtdecode.backends import EventDecoder, no_sums
+from rtdecode.backends import follow
 from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.health import Health, State
 from rtdecode.kernels.ingest import WATERMARK_US
-from rtdecode.kernels.sums import Sums
 from rtdecode.live_settings import LiveSettings
-from rtdecode.markers import Kind, read_marker
+from rtdecode.markers import Kind, Marker, read_marker
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_MS, US_PER_S
 from rtdecode.outputs import Outputs
 from rtdecode.posteriors import PosteriorLog
@@ -70,6 +69,7 @@ class LiveDecoder:
         self._outputs = Outputs(decoder, settings.deadline_ms)
         self._said_us = 0
         self._end_us: int | None = None
+        self._shift_us = 0
         self._stopping = False
 
     def run(self) -> None:
@@ -83,17 +83,20 @@ class LiveDecoder:
         self._warm_up()
         with self._stop_on_signals():
             spikes = self._open_spikes()
-            stimuli = self._open_stimuli()
-            if spikes is None or stimuli is None:
+            stimuli = self._open_stimuli() if self._needs_stimuli(spikes) else None
+            if spikes is None or self._stopping:
                 return
             settle()
-            self._pump = make_pump(spikes, self.engine, self._sums(), self.settings.native)
+            self._pump = make_pump(
+                spikes, self.engine, follow(self.decoder, self.engine), self.settings.native
+            )
             self._keep_time(float(spikes.replay().get("speed", "1")))
             self._pump.until(FOREVER_US, 0, FOREVER_US)  # compiles, before the first window
             self._enter(State.READY)
             while not self._done():
                 self._turn(stimuli)
             self._enter(State.STOPPED)
+        self.log.shift(-self._shift_us)
 
     def _keep_time(self, speed: float) -> None:
         """Follow the stream's clock; lateness is of the wire, so it lasts as long on the wall."""
@@ -105,20 +108,11 @@ class LiveDecoder:
         """Compile every kernel and warm the model, on an engine that is thrown away."""
         self.decoder.warm_up()
         scratch = new_engine(self.decoder, EngineSettings(capacity=16))
+        follow(self.decoder, scratch)
         window = scratch.mark(0)
-        if isinstance(self.decoder, EventDecoder):
-            self.decoder.follow(scratch)
-            self.decoder.open(window)
         samples = np.array([[self.decoder.info.unit_ids[0], 0], [-1, 1]], np.int32)
         scratch.ingest(samples, np.array([window.start_us, window.end_us]), window.end_us)
         list(scratch.step(window.end_us))
-
-    def _sums(self) -> Sums:
-        """What the pump adds each spike to."""
-        if not isinstance(self.decoder, EventDecoder):
-            return no_sums()
-        self.decoder.follow(self.engine)
-        return self.decoder.sums
 
     def _open_spikes(self) -> streams.SpikeInlet | None:
         found = self._wait_for(self.settings.spikes, streams.SPIKE_FORMAT)
@@ -130,6 +124,12 @@ class LiveDecoder:
             self.decoder.check_units(units.ids)
         inlet.open()
         return inlet
+
+    def _needs_stimuli(self, spikes: streams.SpikeInlet | None) -> bool:
+        """Sliding windows need no marker; but a replay tells its time and its end by them."""
+        settings = self.settings
+        wanted = bool(settings.stimuli) or settings.once or not settings.engine.hop_us
+        return spikes is not None and (wanted or bool(spikes.replay()))
 
     def _open_stimuli(self) -> streams.TextInlet | None:
         found = self._wait_for(self.settings.stimuli, streams.TEXT_FORMAT)
@@ -149,9 +149,10 @@ class LiveDecoder:
             self._tell_health(streams.clock_us(), None)
         return None
 
-    def _turn(self, stimuli: streams.TextInlet) -> None:
+    def _turn(self, stimuli: streams.TextInlet | None) -> None:
         """One round: markers, spikes until the next window or for a while, decisions, health."""
-        self._take_markers(stimuli)
+        if stimuli is not None:
+            self._take_markers(stimuli)
         end_us = self.engine.next_end_us
         now_us = streams.clock_us()
         if end_us is None or self._clock.lsl_us(end_us) > now_us + IDLE_US + HOT_US:
@@ -182,13 +183,19 @@ class LiveDecoder:
             marker = read_marker(text, self.decoder.info.label_rule, self._classes)
             if marker.kind is Kind.END:
                 self._end_us = onset_us
+                self.engine.slide_until(onset_us)
                 continue
             kind = self._checked(marker.kind, onset_us)
             self.health.markers[kind.value] += 1
             if kind in (Kind.USED, Kind.UNMAPPED):
-                window = self.engine.mark(onset_us, marker.label, marker.session_us)
-                if isinstance(self.decoder, EventDecoder):
-                    self.decoder.open(window)
+                self._use(marker, onset_us)
+
+    def _use(self, marker: Marker, onset_us: int) -> None:
+        """Open the marker's window; where windows slide, it tells the session's time alone."""
+        if not self.settings.engine.hop_us:
+            self.engine.mark(onset_us, marker.label, marker.session_us)
+        elif marker.session_us is not None:
+            self._shift_us = onset_us - marker.session_us
 
     def _checked(self, kind: Kind, onset_us: int) -> Kind:
         """The kind of a marker when its stamp is looked at as well."""

@@ -44,6 +44,10 @@ class PosteriorLog:
         self.probabilities.append(decision.probabilities.copy())
         self.complete.append(decision.complete)
 
+    def shift(self, by_us: int) -> None:
+        """Move every onset, as from the stream's time into the session's."""
+        self.onset_us = [onset_us + by_us for onset_us in self.onset_us]
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The columns as arrays.
 

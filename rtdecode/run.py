@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from rtdecode.backends import load_decoder
+from rtdecode.backends import TORCHSCRIPT, follow, load_decoder
 from rtdecode.decoder import Decoder
+from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.files import check_writable
 from rtdecode.health import Health
 from rtdecode.latency import LatencyLog
@@ -23,7 +24,14 @@ from rtdecode.posteriors import PosteriorLog
 from rtdecode.session import read_session
 from rtdecode.session.model import Session
 from rtdecode.session.quality import QualityFilter
-from rtdecode.virtual import decode_task, new_engine, presentations_between
+from rtdecode.trigger import Mode
+from rtdecode.virtual import (
+    decode_sliding,
+    decode_task,
+    new_engine,
+    presentations_between,
+    stretch,
+)
 
 console = Console(stderr=True, emoji=False)
 
@@ -64,11 +72,16 @@ def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, ob
         If the bundle or the streams are not what they should be, or a file exists.
     """
     files.check()
-    live = LiveDecoder(load_decoder(bundle, settings.backend), settings, on_state=_tell_state)
-    live.keep_log = files.figures is not None or files.posteriors is not None
+    live = LiveDecoder(load_decoder(bundle, settings.backend), settings, _tell_state, _tell_mode)
+    # Sliding windows have no label to be scored by, and there may be millions of them.
+    live.keep_log = files.posteriors is not None or (
+        files.figures is not None and not settings.engine.hop_us
+    )
     live.run()
     figures = _figures(live.log, live.engine.totals, live.health.latency, live.health.windows)
     figures |= {"windows_incomplete": live.health.incomplete, "markers": live.health.markers}
+    figures |= {"windows_skipped": live.engine.skipped, "windows_faulted": live.health.faulted}
+    figures["trigger"] = live.firing.told()
     files.write(figures, live.log)
     return figures
 
@@ -79,8 +92,12 @@ def run_offline(
     files: Files,
     start_us: int | None = None,
     stop_us: int | None = None,
+    hop_us: int = 0,
+    backend: str = TORCHSCRIPT,
 ) -> dict[str, object]:
     """Decode a recorded session on the virtual clock; the figures of the run.
+
+    With a hop, windows slide over the session; else they lie at its presentations.
 
     Raises
     ------
@@ -88,22 +105,36 @@ def run_offline(
         If the bundle or session is not what it should be, or a file exists.
     """
     files.check()
-    decoder = Decoder.load(bundle)
+    decoder = load_decoder(bundle, backend)
     session = units_of_bundle(decoder, read_session(path, quality=QualityFilter.off()))
-    task = presentations_between(decoder, session, start_us, stop_us)
-    engine = new_engine(decoder)
+    engine = new_engine(decoder, EngineSettings(hop_us=hop_us))
+    follow(decoder, engine)
     log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
     latency = LatencyLog()
-    decisions = decode_task(engine, session, task)
-    incomplete = 0
-    for decision in track(decisions, "decoding", len(task), console=console, transient=True):
-        log.add(decision)
+    n, decisions = _decisions(decoder, engine, session, start_us, stop_us)
+    windows = incomplete = 0
+    for decision in track(decisions, "decoding", n, console=console, transient=True):
+        if not hop_us or files.posteriors is not None:
+            log.add(decision)
+        windows += 1
         incomplete += not decision.complete
         latency.add({"bin": decision.bin_ns / 1e6, "infer": decision.infer_ns / 1e6})
-    figures = _figures(log, engine.totals, latency, len(log))
-    figures["windows_incomplete"] = incomplete
+    figures = _figures(log, engine.totals, latency, windows)
+    figures |= {"windows_incomplete": incomplete, "windows_skipped": engine.skipped}
     files.write(figures, log)
     return figures
+
+
+def _decisions(
+    decoder: Decoder, engine: Engine, session: Session, start_us: int | None, stop_us: int | None
+) -> tuple[int, Iterator[Decision]]:
+    """How many windows there are, about, and what is decided of them."""
+    if not (hop_us := engine.settings.hop_us):
+        task = presentations_between(decoder, session, start_us, stop_us)
+        return len(task), decode_task(engine, session, task)
+    start_us, stop_us = stretch(session, start_us, stop_us)
+    n = max(0, stop_us - start_us - engine.spec.duration_us) // hop_us
+    return n, decode_sliding(engine, session, start_us, stop_us)
 
 
 def units_of_bundle(decoder: Decoder, session: Session) -> Session:
@@ -137,10 +168,15 @@ def _tell_state(health: Health) -> None:
     console.print(f"{health.state.value.lower()}{message}", highlight=False)
 
 
+def _tell_mode(mode: Mode, why: str) -> None:
+    console.print(f"trigger {mode.value}: {why}", highlight=False)
+
+
 def print_figures(figures: Mapping[str, object]) -> None:
     """The figures of a run as a short table on standard output."""
     table = Table(show_header=False, box=None)
-    for name in ("windows", "windows_incomplete", "labelled", "accuracy", "chance"):
+    names = ("windows", "windows_incomplete", "windows_skipped", "labelled", "accuracy", "chance")
+    for name in names:
         table.add_row(name.replace("_", " "), _text(figures.get(name)))
     for group in ("spikes", "latency_ms"):
         values = figures[group]

@@ -13,6 +13,7 @@ from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.kernels.ingest import SEQUENCE_MASK, WATERMARK_ID
 from rtdecode.session.model import Session
 from rtdecode.tasks import Task, apply_rule
+from rtdecode.windows import Hops
 
 
 def decode_session(
@@ -88,6 +89,37 @@ def decode_task(engine: Engine, session: Session, task: Task) -> Iterator[Decisi
         window = engine.mark(onset_us, label, session_us=onset_us)
         source.send_until(window.end_us)
         yield from engine.step(window.end_us)
+
+
+def decode_sliding(
+    engine: Engine, session: Session, start_us: int | None = None, stop_us: int | None = None
+) -> Iterator[Decision]:
+    """Decode a session's windows at the engine's hop.
+
+    Parameters
+    ----------
+    engine : Engine
+        Its settings give the hop.
+    session : Session
+    start_us, stop_us : int, optional
+        No window begins before the first, none ends after the second; all by default.
+    """
+    start_us, stop_us = stretch(session, start_us, stop_us)
+    source = _Source(engine, session, start_us)
+    engine.slide_until(stop_us)
+    hop_us, spec = engine.settings.hop_us, engine.spec
+    first_us = Hops(hop_us, spec).ceiling(start_us + spec.duration_us)
+    for end_us in range(first_us, stop_us + 1, hop_us):
+        source.send_until(end_us)
+        yield from engine.step(end_us)
+
+
+def stretch(session: Session, start_us: int | None, stop_us: int | None) -> tuple[int, int]:
+    """What of a session to decode: from its first spike to its last where not told."""
+    times_us = session.spike_times_us
+    first_us = int(times_us.min()) if len(times_us) else 0
+    last_us = int(times_us.max()) + 1 if len(times_us) else 0
+    return first_us if start_us is None else start_us, last_us if stop_us is None else stop_us
 
 
 class _Source:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.errors import UserError
-from rtdecode.microseconds import US_PER_MS
+from rtdecode.microseconds import FOREVER_US, US_PER_MS, US_PER_S
 
 
 @dataclass(frozen=True)
@@ -70,3 +70,76 @@ class WindowSpec:
     def starts(self, onsets_us: NDArray[np.int64]) -> NDArray[np.int64]:
         """Start of each window, (onsets,) int64 microseconds."""
         return onsets_us + self.offset_us
+
+
+class Hops:
+    """Sliding windows: their ends lie on whole hops of the clock.
+
+    Parameters
+    ----------
+    hop_us : int
+        From one end to the next, microseconds.
+    spec : WindowSpec
+
+    Attributes
+    ----------
+    last_us : int
+        No window ends after this.
+
+    Raises
+    ------
+    UserError
+        If a second is no whole number of hops: a replay shifts its session by whole
+        seconds, so that windows lie on the same grid live and offline.
+    """
+
+    def __init__(self, hop_us: int, spec: WindowSpec) -> None:
+        if hop_us <= 0 or US_PER_S % hop_us:
+            raise UserError(
+                "expected sliding windows at a hop of which a second is a whole number, found "
+                f"{hop_us / US_PER_MS:g} ms: give one, as 10 or 20"
+            )
+        self.last_us = FOREVER_US
+        self._hop_us = hop_us
+        self._duration_us = spec.duration_us
+        self._end_from_onset_us = spec.offset_us + spec.duration_us
+        self._next_end_us: int | None = None
+
+    def onset_of(self, end_us: int) -> int:
+        """The onset that a window with this end belongs to."""
+        return end_us - self._end_from_onset_us
+
+    def ceiling(self, time_us: int) -> int:
+        """The first whole hop that is not before a time."""
+        return -(-time_us // self._hop_us) * self._hop_us
+
+    def waits(self, reached_us: int) -> bool:
+        """Whether no further window has begun by this time."""
+        return self._next_end_us is not None and self._next_end_us - self._duration_us > reached_us
+
+    def begun(self, first_us: int, reached_us: int, oldest_us: int) -> tuple[range, int]:
+        """Windows that have begun since the last call.
+
+        Parameters
+        ----------
+        first_us : int
+            Nothing was heard before this: no window begins earlier.
+        reached_us : int
+            How far the stream has come.
+        oldest_us : int
+            A window that ends before this is worth no decision.
+
+        Returns
+        -------
+        ends_us : range
+            Ends of the windows to open, in order.
+        skipped : int
+            How many were passed over.
+        """
+        if self._next_end_us is None:
+            self._next_end_us = self.ceiling(max(first_us + self._duration_us, oldest_us))
+        stop_us = min(reached_us + self._duration_us, self.last_us) + 1
+        due = range(self._next_end_us, stop_us, self._hop_us)
+        fresh = range(max(due.start, self.ceiling(oldest_us)), stop_us, self._hop_us)
+        self._next_end_us = due.start + len(due) * self._hop_us
+        return fresh, len(due) - len(fresh)

@@ -117,11 +117,17 @@ def softmax(logits: NDArray[np.float64], out: NDArray[np.float32]) -> None:
 
 
 @kernel
+def free_sum(sums: Sums, slot: int) -> None:
+    """Give a slot back."""
+    sums.start_us[slot] = FOREVER_US
+
+
+@kernel
 def close_sum(ring: Ring, sums: Sums, slot: int, out: NDArray[np.float32]) -> None:
     """Probabilities (classes,) of a window with all spikes that the ring has; frees its slot."""
     add_pushed(ring, sums, slot)
     softmax(sums.logits[slot], out)
-    sums.start_us[slot] = FOREVER_US
+    free_sum(sums, slot)
 
 
 @kernel

@@ -31,6 +31,7 @@ def run(decoder: Decoder, seed: int, capacity: int, per_pull: int) -> list[tuple
     engine = new_engine(decoder, EngineSettings(capacity=capacity, retain_us=200_000))
     if isinstance(decoder, EventDecoder):
         decoder.follow(engine)
+    follower = engine.follower
     times_us = np.sort(rng.integers(1_000_000, 3_000_000, 4000)) + rng.integers(0, 3000, 4000)
     ids = rng.integers(0, UNITS, 4000)
     onsets = list(range(1_050_003, 2_700_000, 61_007))
@@ -46,9 +47,8 @@ def run(decoder: Decoder, seed: int, capacity: int, per_pull: int) -> list[tuple
         if isinstance(decoder, EventDecoder):
             add_to_open(engine.intake.ring, decoder.sums)
         while onsets and onsets[0] + 120_000 < now_us:
-            window = engine.mark(onsets.pop(0))
-            if isinstance(decoder, EventDecoder) and window.number % 5:  # some have no slot
-                decoder.open(window)
+            engine.follower = follower if len(onsets) % 5 else None  # some have no slot
+            engine.mark(onsets.pop(0))
         found += [(d.in_window, d.probabilities.copy()) for d in engine.step(now_us)]
     return found
 
@@ -80,7 +80,7 @@ def test_more_windows_than_slots_are_taken_from_their_counts(bundle: Path) -> No
     engine = new_engine(decoder)
     decoder.follow(engine)
     for onset_us in range(0, 100_000, 1000):
-        decoder.open(engine.mark(onset_us))
+        engine.mark(onset_us)
     ends = np.array([[0, 0], [-1, 1]], np.int32)
     engine.ingest(ends, np.array([100_000, 400_000]), 400_000)
     script = load_decoder(bundle)
@@ -111,3 +111,17 @@ def test_a_model_that_is_not_linear_is_refused(bundle: Path, tmp_path: Path) -> 
 def test_a_backend_that_is_none_is_refused(bundle: Path) -> None:
     with pytest.raises(UserError, match="torchscript or event"):
         load_decoder(bundle, "abacus")
+
+
+def test_windows_that_are_dropped_give_their_slots_back(bundle: Path) -> None:
+    decoder = load_decoder(bundle, "event")
+    assert isinstance(decoder, EventDecoder)
+    engine = new_engine(decoder, EngineSettings(hop_us=10_000))
+    decoder.follow(engine)
+    engine.ingest(np.array([[-1, 0], [-1, 1]], np.int32), np.array([0, 200_000]), 200_000)
+    assert list(engine.step(200_000)) == []
+    assert (decoder.sums.start_us < 2**62).sum() == 21
+    engine.slide_until(260_000)
+    assert (decoder.sums.start_us < 2**62).sum() == 2
+    decoder.follow(new_engine(decoder))
+    assert (decoder.sums.start_us == 2**62).all()
