@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from rtdecode import control
+from rtdecode.errors import UserError
 
 ANSWER_S = 30.0  # how long a request waits for the loop
 SILENCE_S = 2.0  # how long a caller may take to say what it wants
@@ -22,10 +23,19 @@ MOST_CALLERS = 16
 
 @dataclass(eq=False)
 class Request:
-    """What somebody asked for; to be answered by whoever takes it."""
+    """What somebody asked for; to be answered by whoever takes it.
+
+    Attributes
+    ----------
+    command : str
+    arguments : mapping
+    prepared : object
+        What was made ready for it before the loop took it.
+    """
 
     command: str
     arguments: Mapping[str, object]
+    prepared: object = None
     _answer: dict[str, object] = field(default_factory=dict)
     _answered: threading.Event = field(default_factory=threading.Event)
 
@@ -46,15 +56,16 @@ class ControlServer:
 
     The threads only listen and queue: whatever a request changes is changed by
     the loop that takes it, between two windows. Only ``at_once`` runs in the
-    thread, so that disarming does not wait for a loop that is stuck.
+    thread: what takes long is made ready there, and disarming does not wait for
+    a loop that is stuck.
 
     Parameters
     ----------
     name : str
         What the decoder is called.
     at_once : callable
-        Given a request as it comes; may answer it, and must not touch more than
-        a flag.
+        Given a request as it comes. It may answer it, raise a ``UserError`` to
+        refuse it, and must change nothing of the loop's but a flag.
 
     Raises
     ------
@@ -116,7 +127,10 @@ class ControlServer:
         request = Request(
             str(said.get("command")), arguments if isinstance(arguments, dict) else {}
         )
-        self._at_once(request)
+        try:
+            self._at_once(request)
+        except UserError as error:
+            return {"error": str(error)}
         self._requests.put(request)
         return request.wait(ANSWER_S)
 

@@ -8,7 +8,7 @@ from rtdecode.engine import Engine
 from rtdecode.kernels.ingest import NEWEST_US, ROWS, WATERMARK_US, WATERMARKS
 from rtdecode.latency import LatencyLog
 from rtdecode.markers import Kind
-from rtdecode.microseconds import NEVER_US, US_PER_MS, US_PER_S
+from rtdecode.microseconds import FOREVER_US, NEVER_US, US_PER_MS, US_PER_S
 
 
 class State(StrEnum):
@@ -38,8 +38,10 @@ class Health:
         self.message = ""
         self.windows = 0
         self.incomplete = 0
+        self.faulted = 0
         self.markers = dict.fromkeys((kind.value for kind in Kind if kind is not Kind.END), 0)
         self.latency = LatencyLog()
+        self._fault = ""
         self._rows = 0
         self._arrival_us = 0
         self._rate_from = (0, 0)
@@ -52,6 +54,28 @@ class Health:
         self.state, self.since_us, self.message = state, now_us, message
         return True
 
+    def judge(self, sound: bool, now_us: int) -> bool:
+        """Look at a window's answer; whether the state has changed by that.
+
+        Parameters
+        ----------
+        sound : bool
+            Whether the model gave probabilities.
+        now_us : int
+            LSL clock.
+        """
+        self.windows += 1
+        self.faulted += not sound
+        self._fault = "" if sound else "the model gave no probabilities"
+        if sound:
+            return self.state is State.FAULTED and self.change(State.DECODING, now_us)
+        return self.change(State.FAULTED, now_us, self._fault)
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether nothing is known to be wrong."""
+        return self.state in (State.READY, State.DECODING)
+
     def watch(self, engine: Engine, now_us: int) -> bool:
         """Look whether rows still arrive; whether the state has changed by that.
 
@@ -61,18 +85,28 @@ class Health:
         now_us : int
             LSL clock.
         """
-        rows = int(engine.intake.tally[ROWS])
-        if rows != self._rows:
-            self._rows, self._arrival_us = rows, now_us
+        self.observe(engine, now_us)
         if not self._rows:
             return False
         if now_us - self._arrival_us > self.stale_us:
             return self.change(State.STALE, self.since_us_or(now_us), "no spikes or watermarks")
+        if self._fault:
+            return self.change(State.FAULTED, self.since_us, self._fault)
         return self.change(State.DECODING if self.windows else State.READY, now_us)
+
+    def observe(self, engine: Engine, now_us: int) -> None:
+        """Note whether rows have arrived."""
+        rows = int(engine.intake.tally[ROWS])
+        if rows != self._rows:
+            self._rows, self._arrival_us = rows, now_us
 
     def since_us_or(self, now_us: int) -> int:
         """When the present staleness began: the last arrival, or kept once told."""
         return self.since_us if self.state is State.STALE else self._arrival_us or now_us
+
+    def data_age_us(self, now_us: int) -> int:
+        """Microseconds since a row last arrived; without end before the first."""
+        return now_us - self._arrival_us if self._rows else FOREVER_US
 
     def data_age_ms(self, now_us: int) -> float | None:
         """Milliseconds since a row last arrived; None before the first."""
@@ -97,6 +131,7 @@ class Health:
             "data_age_ms": self.data_age_ms(now_us),
             "windows": self.windows,
             "windows_incomplete": self.incomplete,
+            "windows_faulted": self.faulted,
             "markers": self.markers,
             "latency_ms": self.latency.summary(),
         }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-STAGES = ("wire_in", "wait", "bin", "infer", "wire_out", "total")
+STAGES = ("wire_in", "wait", "bin", "infer", "wire_out", "total", "trigger")
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
 
 
@@ -27,7 +27,8 @@ class LatencyLog:
 
     ``wait`` is from a window's end to the stamp of the row that closed it,
     ``wire_in`` from that stamp to its arrival in the ring, ``wire_out`` the
-    handing over to LSL, ``total`` from the window's end to there.
+    handing over to LSL, ``total`` from the window's end to there; ``trigger`` is
+    from the model's answer to the last output of a trigger, where one fired.
     """
 
     def __init__(self, keep: int = 10_000) -> None:

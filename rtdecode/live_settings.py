@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from rtdecode.engine import EngineSettings
 from rtdecode.microseconds import US_PER_MS
+from rtdecode.rig import OutputsSection
+from rtdecode.trigger import TriggerSettings
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class LiveSettings:
         Stop after this many; 0 for never.
     native : bool
         Pull in compiled code where that can be had.
+    name : str
+        What it is armed and disarmed by; empty for one made of the process id.
+    trigger : TriggerSettings
+    outputs : OutputsSection
+        When a trigger fires, and what it sets off.
     backend : str
         What computes the probabilities; see ``rtdecode.backends``.
     """
@@ -39,4 +46,7 @@ class LiveSettings:
     once: bool = False
     most_windows: int = 0
     native: bool = True
+    name: str = ""
+    trigger: TriggerSettings = field(default_factory=TriggerSettings)
+    outputs: OutputsSection = field(default_factory=OutputsSection)
     backend: str = "torchscript"

@@ -299,8 +299,7 @@ class TriggerPolicy:
 
     def _probability(self, probabilities: NDArray[np.float32]) -> float | None:
         """What is held against the threshold; None where these are no probabilities."""
-        sound = np.all(probabilities >= 0) and abs(probabilities.sum() - 1) <= SUM_TOLERANCE
-        if not sound:
+        if not are_probabilities(probabilities):
             return None
         chosen = probabilities[self._columns]
         found = chosen.sum() if self.settings.combine == "sum" else chosen.max(initial=0.0)
@@ -353,6 +352,11 @@ class TriggerPolicy:
             return Reason.DRY_RUN
         withheld = self.mode is Mode.SHAM and self._draw.random() < self.settings.sham_share
         return Reason.WITHHELD if withheld else Reason.FIRED
+
+
+def are_probabilities(values: NDArray[np.float32]) -> bool:
+    """Whether a model's output (classes,) can be what it should: no NaN, none negative, sum 1."""
+    return bool(np.all(values >= 0) and abs(values.sum() - 1) <= SUM_TOLERANCE)
 
 
 def _columns(wanted: tuple[str, ...], classes: tuple[str, ...]) -> list[int]:
