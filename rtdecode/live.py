@@ -8,28 +8,34 @@ only then do all the rest.
 
 from __future__ import annotations
 
-import signal
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from types import FrameType
+from typing import cast
 
 import numpy as np
 
-from rtdecode import streams
+from rtdecode import sources, streams
 from rtdecode.backends import follow
 from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.health import Health, State
-from rtdecode.kernels.ingest import WATERMARK_US
+from rtdecode.kernels.ingest import NEXT_SEQUENCE, SEQUENCE_MASK, WATERMARK_US
 from rtdecode.live_settings import LiveSettings
 from rtdecode.markers import Kind, Marker, read_marker
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_MS, US_PER_S
-from rtdecode.outputs import Outputs
+from rtdecode.orders import Orders
+from rtdecode.outputs import Outputs, stages
 from rtdecode.posteriors import PosteriorLog
-from rtdecode.pump import make_pump
+from rtdecode.pump import Pump, make_pump
 from rtdecode.realtime import settle
+from rtdecode.stop_signals import on_stop_signals
 from rtdecode.stream_clock import StreamClock
+from rtdecode.swap import check_successor
+from rtdecode.trigger import Mode, are_probabilities
+from rtdecode.triggers.evidence import evidence_of
+from rtdecode.triggers.firing import Firing
 from rtdecode.virtual import new_engine
 
 IDLE_US = 10 * US_PER_MS  # how long spikes are pumped before markers are looked at
@@ -49,6 +55,8 @@ class LiveDecoder:
     settings : LiveSettings
     on_state : callable, optional
         Called with the health whenever its state changes.
+    on_mode : callable, optional
+        Called with the trigger's mode and why, whenever it changes.
     """
 
     def __init__(
@@ -56,6 +64,7 @@ class LiveDecoder:
         decoder: Decoder,
         settings: LiveSettings,
         on_state: Callable[[Health], None] = lambda health: None,
+        on_mode: Callable[[Mode, str], None] = lambda mode, why: None,
     ) -> None:
         self.decoder = decoder
         self.settings = settings
@@ -66,7 +75,11 @@ class LiveDecoder:
         self._silence = np.zeros(decoder.info.shape, np.uint16)
         self._classes = frozenset(decoder.info.classes)
         self._on_state = on_state
-        self._outputs = Outputs(decoder, settings.deadline_ms)
+        self.name = settings.name or f"decoder-{os.getpid()}"
+        self._outputs = Outputs(decoder, settings.deadline_ms, self.name)
+        self.firing = Firing(settings.trigger, decoder.info, streams.clock_us, on_mode)
+        self._pump: Pump | None = None
+        self._skipped = 0
         self._said_us = 0
         self._end_us: int | None = None
         self._shift_us = 0
@@ -81,12 +94,13 @@ class LiveDecoder:
             If the streams are of the wrong kind or lack the bundle's units.
         """
         self._warm_up()
-        with self._stop_on_signals():
+        with on_stop_signals(self._stop), self._listen():
             spikes = self._open_spikes()
             stimuli = self._open_stimuli() if self._needs_stimuli(spikes) else None
             if spikes is None or self._stopping:
                 return
             settle()
+            self._spike_stream = spikes.stream.name
             self._pump = make_pump(
                 spikes, self.engine, follow(self.decoder, self.engine), self.settings.native
             )
@@ -116,14 +130,7 @@ class LiveDecoder:
 
     def _open_spikes(self) -> streams.SpikeInlet | None:
         found = self._wait_for(self.settings.spikes, streams.SPIKE_FORMAT)
-        if found is None:
-            return None
-        inlet = streams.SpikeInlet(found)
-        units = inlet.units()
-        if len(units):
-            self.decoder.check_units(units.ids)
-        inlet.open()
-        return inlet
+        return None if found is None else sources.open_spikes(found, self.decoder)
 
     def _needs_stimuli(self, spikes: streams.SpikeInlet | None) -> bool:
         """Sliding windows need no marker; but a replay tells its time and its end by them."""
@@ -133,21 +140,18 @@ class LiveDecoder:
 
     def _open_stimuli(self) -> streams.TextInlet | None:
         found = self._wait_for(self.settings.stimuli, streams.TEXT_FORMAT)
-        if found is None:
-            return None
-        inlet = streams.TextInlet(found)
-        inlet.open()
-        return inlet
+        return None if found is None else sources.open_stimuli(found)
 
     def _wait_for(self, name: str, form: streams.Format) -> streams.Found | None:
         """The stream, or None where we are told to stop first."""
-        lookout = streams.Lookout(name, form)
         self._enter(State.WAITING, f"waiting for a stream {name or 'of type ' + form.kind}")
-        while not self._stopping:
-            if (found := lookout.wait(HEALTH_US / US_PER_S)) is not None:
-                return found
-            self._tell_health(streams.clock_us(), None)
-        return None
+        return sources.wait_for(name, form, HEALTH_US / US_PER_S, self._wait_on)
+
+    def _wait_on(self) -> bool:
+        """Between two looks for a stream: orders, health; whether to go on."""
+        self._take_orders()
+        self._tell_health(streams.clock_us(), None)
+        return not self._stopping
 
     def _turn(self, stimuli: streams.TextInlet | None) -> None:
         """One round: markers, spikes until the next window or for a while, decisions, health."""
@@ -161,6 +165,7 @@ class LiveDecoder:
             self._await_window(end_us)
         for decision in self.engine.step(self._clock.now_us()):
             self._publish(decision)
+        self._take_orders()
         self._look_after()
 
     def _await_window(self, end_us: int) -> None:
@@ -176,6 +181,7 @@ class LiveDecoder:
 
     def _pump_until(self, watermark_us: int, deadline_us: int) -> None:
         latest_us = self._clock.latest_us(self.settings.engine.ahead_us)
+        assert self._pump is not None
         self._pump.until(watermark_us, deadline_us, latest_us)
 
     def _take_markers(self, stimuli: streams.TextInlet) -> None:
@@ -207,21 +213,74 @@ class LiveDecoder:
         return Kind.TOO_OLD if self.engine.is_too_old(onset_us) else kind
 
     def _publish(self, decision: Decision) -> None:
+        """The posterior, then the trigger, and only then what is said of both."""
         watermark_us = int(self.engine.intake.state[WATERMARK_US])
-        arrival_us = self._clock.now_us()
-        stages_ms = self._outputs.send(decision, watermark_us, arrival_us)
-        self.health.windows += 1
+        decided_us, now_us = self._clock.now_us(), streams.clock_us()
+        push_ms = self._outputs.push(decision)
+        event = self._answer(decision, decided_us, now_us)
+        stages_ms = stages(decision, watermark_us, decided_us, push_ms)
+        if "trigger_ms" in event:
+            stages_ms["trigger"] = cast(float, event["trigger_ms"])
+        self._outputs.tell(decision, stages_ms, self._last_rows())
+        self._outputs.tell_trigger(event)
         self.health.incomplete += not decision.complete
         self.health.latency.add(stages_ms)
         if self.keep_log:
             self.log.add(decision)
 
+    def _answer(self, decision: Decision, decided_us: int, now_us: int) -> dict[str, object]:
+        """What the trigger policy says of a window, done."""
+        if self.health.judge(are_probabilities(decision.probabilities), now_us):
+            self._on_state(self.health)
+        self.health.observe(self.engine, now_us)
+        if self._skipped != self.engine.skipped:
+            self._skipped = self.engine.skipped
+            self.firing.lapse()
+        delay_us = decided_us - decision.window.end_us
+        seen = evidence_of(decision, self.health, delay_us, now_us)
+        return self.firing.answer(seen, now_us)
+
+    def _last_rows(self) -> dict[str, int]:
+        """Sequence of the last row taken, by spike stream."""
+        sequence = int(self.engine.intake.state[NEXT_SEQUENCE]) - 1
+        return {self._spike_stream: sequence & SEQUENCE_MASK}
+
+    def swap(self, decoder: Decoder) -> None:
+        """Decode with another bundle from the next window on; between two windows alone.
+
+        Windows that are open stay so, and no spike of theirs is lost.
+
+        Raises
+        ------
+        UserError
+            If it does not fit in the place of the one that runs.
+        """
+        check_successor(self.decoder, decoder)
+        self.decoder = decoder
+        self._outputs.bundle = decoder.sha256
+        self.firing.follow(decoder.info)
+        self.engine.decide_with(decoder.predict)
+        if self._pump is not None:
+            self._pump.sum_into(follow(decoder, self.engine))
+
+    def disarm(self, why: str) -> None:
+        """Fire no more until somebody arms anew."""
+        self.firing.disarm(why)
+
+    def _take_orders(self) -> None:
+        """Do what was asked for over the control channel, and say so at once."""
+        if self._orders.take():
+            self._said_us = 0
+
     def _look_after(self) -> None:
         """What can wait until the window is out: the watchdog and the health message."""
         now_us = streams.clock_us()
         changed = self.health.watch(self.engine, now_us)
+        if self.health.state is State.STALE:
+            self.firing.disarm("the data went stale")
         if changed:
             self._on_state(self.health)
+        changed |= self.firing.look_after()
         overdue_us = now_us - self._said_us - HEALTH_US
         if changed or overdue_us >= (0 if self._is_calm(now_us) else OVERDUE_US):
             self._tell_health(now_us, self.engine)
@@ -239,7 +298,9 @@ class LiveDecoder:
 
     def _tell_health(self, now_us: int, engine: Engine | None) -> None:
         stream_us = self._clock.now_us() if engine is not None else now_us
-        self._outputs.tell_health(self.health.message_of(engine, now_us, stream_us), now_us)
+        said = self.health.message_of(engine, now_us, stream_us)
+        told = {"trigger": self.firing.told(), "bundle": self.decoder.sha256}
+        self._outputs.tell_health(said | told, now_us)
         self._said_us = now_us
 
     def _done(self) -> bool:
@@ -254,16 +315,16 @@ class LiveDecoder:
         return self.engine.next_end_us is None and reached_us >= self._end_us
 
     @contextmanager
-    def _stop_on_signals(self) -> Iterator[None]:
-        """Ctrl-C and terminate end the loop between two windows, not inside one."""
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            self._stopping = True
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, stop) for number in numbers]
+    def _listen(self) -> Iterator[None]:
+        """Take orders of this user; what a trigger sets off is open as long."""
+        backend = self.settings.backend
+        self._orders = Orders(self.name, self.firing, lambda: self.decoder, self.swap, backend)
         try:
+            self.firing.open(self.settings.outputs)
             yield
         finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+            self._orders.close()
+            self.firing.close()
+
+    def _stop(self) -> None:
+        self._stopping = True

@@ -1,4 +1,4 @@
-"""What the decoder sends: posteriors, decisions, health."""
+"""What the decoder sends: posteriors, decisions, triggers, health."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision
 from rtdecode.kernels.ingest import KINDS
 from rtdecode.microseconds import US_PER_MS
+from rtdecode.trigger import are_probabilities
 
 NS_PER_MS = 1e6
 
@@ -23,46 +24,63 @@ class Outputs:
     decoder : Decoder
     deadline_ms : float
         Told in the posterior stream's description, for displays.
+    control : str
+        The name by which it is armed and disarmed; told there too.
+
+    Attributes
+    ----------
+    bundle : str
+        Told with every decision: the sha256 of the bundle that made it.
     """
 
-    def __init__(self, decoder: Decoder, deadline_ms: float) -> None:
+    def __init__(self, decoder: Decoder, deadline_ms: float, control: str = "") -> None:
         info = decoder.info
         about = {
             "task": info.task,
             "window": str(info.window),
             "bundle": decoder.sha256,
             "deadline_ms": deadline_ms,
+            "control": control,
         }
         self._classes = info.classes
+        self.bundle = decoder.sha256
         self._posterior = streams.PosteriorOutlet(info.classes, about)
         self._decisions = streams.TextOutlet(streams.DECISIONS)
+        self._triggers = streams.TextOutlet(streams.TRIGGERS)
         self._health = streams.TextOutlet(streams.HEALTH)
 
-    def send(self, decision: Decision, watermark_us: int, decided_us: int) -> dict[str, float]:
-        """Push the posterior at once, then the decision; the stages, milliseconds.
+    def push(self, decision: Decision) -> float:
+        """Push the posterior, before all else; how long that took, milliseconds."""
+        pushing_us = streams.clock_us()
+        self._posterior.push(decision.probabilities, decision.window.end_us)
+        return (streams.clock_us() - pushing_us) / US_PER_MS
+
+    def tell(
+        self, decision: Decision, stages_ms: Mapping[str, float], rows: Mapping[str, int]
+    ) -> None:
+        """Push the decision.
 
         Parameters
         ----------
         decision : Decision
-        watermark_us : int
-            The watermark that closed the window, stream time.
-        decided_us : int
-            When the model had answered, stream time.
+        stages_ms : mapping
+            As ``stages`` gives them.
+        rows : mapping of str to int
+            Sequence of the last row that was taken, by spike stream.
         """
-        end_us = decision.window.end_us
-        pushing_us = streams.clock_us()
-        self._posterior.push(decision.probabilities, end_us)
-        push_ms = (streams.clock_us() - pushing_us) / US_PER_MS
-        stages_ms = _stages(decision, watermark_us, decided_us, push_ms)
-        self._decisions.push_json(self._message(decision, stages_ms), end_us)
-        return stages_ms
+        said = self._message(decision, stages_ms) | {"rows": dict(rows), "bundle": self.bundle}
+        self._decisions.push_json(said, decision.window.end_us)
+
+    def tell_trigger(self, said: Mapping[str, object]) -> None:
+        """Push the policy's answer to a window."""
+        self._triggers.push_json(said, streams.clock_us())
 
     def tell_health(self, said: Mapping[str, object], now_us: int) -> None:
         """Push a health message."""
         self._health.push_json(said, now_us)
 
-    def _message(self, decision: Decision, stages_ms: dict[str, float]) -> dict[str, object]:
-        window = decision.window
+    def _message(self, decision: Decision, stages_ms: Mapping[str, float]) -> dict[str, object]:
+        window, sound = decision.window, are_probabilities(decision.probabilities)
         top = int(np.argmax(decision.probabilities))
         return {
             "window": window.number,
@@ -71,20 +89,31 @@ class Outputs:
             "start_us": window.start_us,
             "end_us": window.end_us,
             "label": window.label,
-            "top": self._classes[top],
-            "p": round(float(decision.probabilities[top]), 6),
+            "top": self._classes[top] if sound else "",
+            "p": round(float(decision.probabilities[top]), 6) if sound else None,
             "closed_by": "watermark" if decision.by_watermark else "lateness",
             "complete": decision.complete,
             "spikes": dict(zip(KINDS, decision.spikes.tolist(), strict=True)),
             "in_window": decision.in_window,
-            "stages_ms": stages_ms,
+            "stages_ms": dict(stages_ms),
         }
 
 
-def _stages(
+def stages(
     decision: Decision, watermark_us: int, decided_us: int, push_ms: float
 ) -> dict[str, float]:
-    """Where the time between a window's end and its posterior went."""
+    """Where the time between a window's end and its posterior went.
+
+    Parameters
+    ----------
+    decision : Decision
+    watermark_us : int
+        The watermark that closed the window, stream time.
+    decided_us : int
+        When the model had answered, stream time.
+    push_ms : float
+        What pushing the posterior took.
+    """
     end_us = decision.window.end_us
     bin_ms, infer_ms = decision.bin_ns / NS_PER_MS, decision.infer_ns / NS_PER_MS
     decided_ms = (decided_us - end_us) / US_PER_MS

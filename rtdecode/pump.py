@@ -49,6 +49,9 @@ class Pump(Protocol):
             rows that are younger than the call.
         """
 
+    def sum_into(self, sums: Sums) -> None:
+        """Add spikes to these sums from here on; of the same shapes as those before."""
+
 
 class PlainPump:
     """Through pylsl; Python runs once a chunk."""
@@ -58,6 +61,10 @@ class PlainPump:
         self._sums = sums
         self._engine = engine
         self._times_us = np.empty(ROWS_PER_PULL, np.int64)
+
+    def sum_into(self, sums: Sums) -> None:
+        """See ``Pump.sum_into``."""
+        self._sums = sums
 
     def until(self, watermark_us: int, deadline_us: int, latest_us: int) -> None:
         """See ``Pump.until``."""
@@ -92,6 +99,10 @@ class NativePump:
         self._stamps = np.zeros(ROWS_PER_PULL)
         self._times_us = np.zeros(ROWS_PER_PULL, np.int64)
         self._error = np.zeros(1, np.int32)
+
+    def sum_into(self, sums: Sums) -> None:
+        """See ``Pump.sum_into``."""
+        self._sums = sums
 
     def until(self, watermark_us: int, deadline_us: int, latest_us: int) -> None:
         """See ``Pump.until``."""
