@@ -6,11 +6,7 @@ work. A ``UserError`` becomes one line on standard error and exit code 2.
 
 from __future__ import annotations
 
-import math
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +15,8 @@ import typer
 from benchmarks import commands as bench_commands
 from offline import commands
 from rtdecode import __version__
+from rtdecode import commands as decoder_commands
+from rtdecode.commands import FiguresFile, Force, microseconds
 from rtdecode.errors import UserError
 
 app = typer.Typer(
@@ -32,6 +30,11 @@ app = typer.Typer(
 
 
 app.command()(commands.train)
+app.command()(decoder_commands.decode)
+app.command()(decoder_commands.arm)
+app.command()(decoder_commands.disarm)
+app.command("dry-run")(decoder_commands.dry_run)
+app.command()(decoder_commands.config)
 app.add_typer(bench_commands.app, name="bench")
 app.command()(commands.evaluate)
 app.command()(commands.transfer)
@@ -54,11 +57,6 @@ def _root(
     """Decode what an animal sees from its spikes, while it sees it."""
 
 
-Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
-FiguresFile = Annotated[
-    Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the figures as JSON."),
-]
 NoFilter = Annotated[
     bool, typer.Option("--no-filter", help="Keep units that fail the quality filter.")
 ]
@@ -110,8 +108,8 @@ def replay(
 
     settings = ReplaySettings(
         speed=speed,
-        start_us=_microseconds(start),
-        stop_us=_microseconds(stop),
+        start_us=microseconds(start),
+        stop_us=microseconds(stop),
         tables=tuple(name for name in tables.split(",") if name),
     )
     try:
@@ -119,79 +117,6 @@ def replay(
     except ValueError:
         raise UserError(f"--wait is listeners, decoder or nothing; found {wait!r}") from None
     run_replay(session, settings, begin, None if no_filter else QualityFilter())
-
-
-@app.command()
-def decode(
-    bundle: Annotated[Path, typer.Argument(help="A trained decoder, as `rtdecode train` writes.")],
-    session: Annotated[
-        Path | None,
-        typer.Option(help="Decode this recorded session on the virtual clock; live without."),
-    ] = None,
-    start: Annotated[
-        float | None, typer.Option(help="With --session: onsets from this second on.")
-    ] = None,
-    stop: Annotated[
-        float | None, typer.Option(help="With --session: onsets before this second.")
-    ] = None,
-    spikes: Annotated[
-        str, typer.Option(help="Name of the spike stream; the only one without.")
-    ] = "",
-    stimuli: Annotated[
-        str, typer.Option(help="Name of the marker stream; the only one without.")
-    ] = "",
-    lateness: Annotated[
-        float, typer.Option(help="Milliseconds that a window waits for late spikes.")
-    ] = 50.0,
-    once: Annotated[bool, typer.Option("--once", help="Stop when a replay has ended.")] = False,
-    windows: Annotated[int, typer.Option(min=0, help="Stop after so many; 0: never.")] = 0,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Pull through pylsl, not in compiled code.")
-    ] = False,
-    backend: Annotated[
-        str, typer.Option(help="What computes: torchscript or event.")
-    ] = "torchscript",
-    sliding: Annotated[
-        float,
-        typer.Option(metavar="HOP_MS", help="A window every so many milliseconds, not at markers."),
-    ] = 0.0,
-    realtime: Annotated[
-        bool, typer.Option("--realtime", help="Real-time scheduling, where the system allows it.")
-    ] = False,
-    view: Annotated[bool, typer.Option("--view", help="Open the display too.")] = False,
-    posteriors: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.npz", help="Write every window's counts and probabilities."),
-    ] = None,
-    figures: FiguresFile = None,
-    force: Force = False,
-) -> None:
-    """Decode live LSL streams, or with --session a recorded session."""
-    with _display(view and session is None):
-        if realtime:
-            _raise_priority()
-        from rtdecode.run import Files, print_figures, run_live, run_offline
-
-        files = Files(figures, posteriors, force)
-        if session is not None:
-            between = (_microseconds(start), _microseconds(stop))
-            found = run_offline(bundle, session, files, *between, _hop_us(sliding), backend)
-        else:
-            from rtdecode.engine import EngineSettings
-            from rtdecode.live_settings import LiveSettings
-
-            engine = EngineSettings(lateness_us=_lateness_us(lateness), hop_us=_hop_us(sliding))
-            settings = LiveSettings(
-                engine=engine,
-                spikes=spikes,
-                stimuli=stimuli,
-                once=once,
-                most_windows=windows,
-                native=not plain,
-                backend=backend,
-            )
-            found = run_live(bundle, settings, files)
-    print_figures(found)
 
 
 @app.command()
@@ -322,53 +247,6 @@ def doctor(figures: FiguresFile = None, force: Force = False) -> None:
     from rtdecode.doctor import run_doctor
 
     raise typer.Exit(0 if run_doctor(figures, force) else 1)
-
-
-def _microseconds(seconds: float | None) -> int | None:
-    if seconds is not None and not math.isfinite(seconds):
-        raise UserError(f"expected a number of seconds, found {seconds}: give one, as 12.5")
-    return None if seconds is None else round(seconds * 1_000_000)
-
-
-def _lateness_us(milliseconds: float) -> int:
-    if not 0 <= milliseconds <= 60_000:
-        raise UserError(
-            "expected --lateness of 0 to 60,000 milliseconds, "
-            f"found {milliseconds:g}: give one, as 50"
-        )
-    return round(milliseconds * 1000)
-
-
-def _hop_us(milliseconds: float) -> int:
-    hop_us = milliseconds * 1000
-    if not 0 <= hop_us <= 1_000_000 or hop_us % 1:
-        raise UserError(
-            "expected --sliding of milliseconds, a whole number of microseconds up to a second, "
-            f"found {milliseconds:g}: give one, as 10"
-        )
-    return int(hop_us)
-
-
-def _raise_priority() -> None:
-    """Before torch is loaded and the inlets are opened: their threads take it over."""
-    from rtdecode.realtime import raise_priority
-
-    if not raise_priority():
-        typer.echo("real-time scheduling is not allowed here: going on without", err=True)
-
-
-@contextmanager
-def _display(wanted: bool) -> Iterator[None]:
-    """The display in a process of its own, closed with the run."""
-    if not wanted:
-        yield
-        return
-    child = subprocess.Popen([sys.executable, "-m", "rtdecode.cli", "view"])
-    try:
-        yield
-    finally:
-        child.terminate()
-        child.wait()
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import psutil
-from platformdirs import user_runtime_path
+from platformdirs import user_state_path
 
 from rtdecode.errors import UserError
 
@@ -113,7 +113,9 @@ def folder() -> Path:
         If it belongs to somebody else or others may look into it.
     """
     told = os.environ.get(FOLDER_VARIABLE)
-    path = Path(told) if told else user_runtime_path("rtdecode", appauthor=False)
+    # By host: a home may be shared by several, and a port is of one.
+    place = user_state_path("rtdecode", appauthor=False) / f"running on {socket.gethostname()}"
+    path = Path(told) if told else place
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from rtdecode.engine import EngineSettings
 from rtdecode.microseconds import US_PER_MS
-from rtdecode.rig import OutputsSection
+from rtdecode.rig import OutputsSection, Rig
 from rtdecode.trigger import TriggerSettings
 
 
@@ -50,3 +50,30 @@ class LiveSettings:
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     outputs: OutputsSection = field(default_factory=OutputsSection)
     backend: str = "torchscript"
+
+
+def settings_of(rig: Rig, once: bool = False, most_windows: int = 0) -> LiveSettings:
+    """A rig's settings as the decoder process takes them."""
+    section = rig.engine
+    engine = EngineSettings(
+        lateness_us=round(section.lateness_ms * US_PER_MS),
+        dedup_us=round(section.dedup_ms * US_PER_MS),
+        ahead_us=round(section.ahead_ms * US_PER_MS),
+        retain_us=round(section.retain_ms * US_PER_MS),
+        capacity=section.ring_spikes,
+        hop_us=round(section.sliding_ms * US_PER_MS),
+    )
+    return LiveSettings(
+        engine=engine,
+        spikes=next(iter(rig.streams.spikes), ""),
+        stimuli=rig.streams.stimuli,
+        stale_us=round(section.stale_ms * US_PER_MS),
+        deadline_ms=section.deadline_ms,
+        once=once,
+        most_windows=most_windows,
+        native=section.compiled,
+        name=rig.name,
+        trigger=rig.trigger,
+        outputs=rig.outputs,
+        backend=section.backend,
+    )

@@ -7,6 +7,7 @@ processes inherit it through the environment.
 
 import atexit
 import os
+import shutil
 import tempfile
 import uuid
 from pathlib import Path
@@ -46,6 +47,9 @@ def _pin_lsl_to_loopback() -> Path:
 
 _LSL_CONFIG_PATH = _pin_lsl_to_loopback()
 atexit.register(_LSL_CONFIG_PATH.unlink, missing_ok=True)
+# Decoders of other runs are not ours to arm.
+os.environ["RTDECODE_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="rtdecode-run-")
+atexit.register(shutil.rmtree, os.environ["RTDECODE_RUNTIME_DIR"], ignore_errors=True)
 # The first call of a kernel compiles it, which is no slowness of the case at hand.
 hypothesis.settings.register_profile("rtdecode", deadline=None)
 hypothesis.settings.load_profile("rtdecode")
