@@ -66,22 +66,34 @@ def make_ring(capacity: int, n_units: int, retain_us: int) -> Ring:
 def is_duplicate(ring: Ring, time_us: int, row: int, dedup_us: int) -> bool:
     """Whether the ring holds a spike of this unit at this very microsecond.
 
-    Looks back along the unit's own spikes until one is older than ``dedup_us``;
-    a spike later than all of them, the common case, needs no look. Two units that
-    fire in the same microsecond are two spikes.
+    A spike later than all of its unit, the common case, needs no look. Two units
+    that fire in the same microsecond are two spikes.
     """
     if time_us > ring.newest_us[row]:
         return False
-    mask = len(ring.times_us) - 1
-    oldest = ring.state[HEAD] - len(ring.times_us)
-    number = ring.last[row]
-    while number >= 0 and number >= oldest:
-        seen_us = ring.times_us[number & mask]
+    head = ring.state[HEAD]
+    return was_pushed(ring.times_us, ring.previous, ring.last[row], head, time_us, dedup_us)
+
+
+@inlined_kernel
+def was_pushed(
+    times_us: NDArray[np.int64],
+    previous: NDArray[np.int64],
+    number: int,
+    head: int,
+    time_us: int,
+    dedup_us: int,
+) -> bool:
+    """Look back along one unit's spikes from push ``number`` until one is too old to match."""
+    mask = len(times_us) - 1
+    oldest = max(0, head - len(times_us))
+    while number >= oldest:
+        seen_us = times_us[number & mask]
         if seen_us == time_us:
             return True
         if seen_us < time_us - dedup_us:
             return False
-        number = ring.previous[number & mask]
+        number = previous[number & mask]
     return False
 
 
