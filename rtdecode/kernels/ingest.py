@@ -29,8 +29,8 @@ from rtdecode.microseconds import INVALID_US, NEVER_US
 WATERMARK_ID = -1
 SEQUENCE_MASK = (1 << 31) - 1
 HALF_SEQUENCE = 1 << 30
-# A row is not overtaken by more than this many.
-MOST_OVERTAKEN = 1000
+# A row is not overtaken by more than this many; a power of two.
+MOST_OVERTAKEN = 1024
 
 # Places in ``Intake.tally``.
 ON_TIME, LATE, DUPLICATE, UNKNOWN, MALFORMED, LOST, WATERMARKS, ROWS = range(8)
@@ -58,6 +58,8 @@ class Intake(NamedTuple):
     tally : (8,) int64
         Rows by kind.
     state : (6,) int64
+    missing : (1024,) int64
+        Sequence numbers passed over of late, each at its remainder; -1 elsewhere.
     """
 
     ring: Ring
@@ -65,6 +67,7 @@ class Intake(NamedTuple):
     key_rows: NDArray[np.int32]
     tally: NDArray[np.int64]
     state: NDArray[np.int64]
+    missing: NDArray[np.int64]
 
 
 def make_intake(unit_ids: NDArray[np.int64], capacity: int, retain_us: int) -> Intake:
@@ -78,42 +81,42 @@ def make_intake(unit_ids: NDArray[np.int64], capacity: int, retain_us: int) -> I
         rows,
         np.zeros(8, np.int64),
         state,
+        np.full(MOST_OVERTAKEN, -1, np.int64),
     )
 
 
 @inlined_kernel
-def check_sequence(intake: Intake, sequence: int, time_us: int) -> bool:
-    """Count the rows that are missing before this one.
+def check_sequence(intake: Intake, sequence: int, time_us: int) -> None:
+    """Count the rows that are missing before this one; take back one that comes after all.
 
     A step back of the sequence is a source that started again or a row that
     comes after one sent later; neither is a gap of 2^31. A source starts again
     with 0, but its first rows may be gone before we are connected anew: then a
     long step back to a time beyond all before shows it.
-
-    Returns
-    -------
-    bool
-        Whether the row is one that was passed over, and counted lost, before.
     """
-    state = intake.state
+    state, missing = intake.state, intake.missing
     expected = state[NEXT_SEQUENCE]
     ahead = (sequence - expected) & SEQUENCE_MASK
+    slot = sequence & (MOST_OVERTAKEN - 1)
     if expected < 0 or ahead == 0:
-        intake.state[NEXT_SEQUENCE] = (sequence + 1) & SEQUENCE_MASK
+        state[NEXT_SEQUENCE] = (sequence + 1) & SEQUENCE_MASK
     elif ahead < HALF_SEQUENCE:
         intake.tally[LOST] += ahead
-        intake.state[GAP_US] = max(intake.state[GAP_US], time_us)
-        intake.state[NEXT_SEQUENCE] = (sequence + 1) & SEQUENCE_MASK
+        for number in range(max(expected, expected + ahead - MOST_OVERTAKEN), expected + ahead):
+            missing[number & (MOST_OVERTAKEN - 1)] = number & SEQUENCE_MASK
+        state[GAP_US] = max(state[GAP_US], time_us)
+        state[NEXT_SEQUENCE] = (sequence + 1) & SEQUENCE_MASK
+    elif missing[slot] == sequence:
+        missing[slot] = -1
+        intake.tally[LOST] -= 1
     elif sequence == 0 or (
         SEQUENCE_MASK - ahead >= MOST_OVERTAKEN
         and time_us > max(state[NEWEST_US], state[WATERMARK_US])
     ):
         # What was sent between the last row and the new start is not known.
-        intake.state[GAP_US] = max(intake.state[GAP_US], time_us)
-        intake.state[NEXT_SEQUENCE] = sequence + 1
-    else:
-        return True
-    return False
+        missing[:] = -1
+        state[GAP_US] = max(state[GAP_US], time_us)
+        state[NEXT_SEQUENCE] = sequence + 1
 
 
 @inlined_kernel
@@ -158,14 +161,11 @@ def ingest_row(
     """Take one row; ``latest_us`` is the time after which a stamp cannot be ours."""
     intake.tally[ROWS] += 1
     sane = time_us != INVALID_US and time_us <= latest_us and unit_id >= WATERMARK_ID
-    found = check_sequence(intake, sequence, time_us if sane else intake.state[NEWEST_US])
+    check_sequence(intake, sequence, time_us if sane else intake.state[NEWEST_US])
     kind = MALFORMED
     if sane:
         kind = take_sane_row(intake, unit_id, time_us, dedup_us)
     intake.tally[kind] += 1
-    # A row sent twice was never lost: only one that is new takes its loss back.
-    if found and kind != DUPLICATE and intake.tally[LOST] > 0:
-        intake.tally[LOST] -= 1
 
 
 @kernel
@@ -193,7 +193,7 @@ def ingest(
     dedup_us : int
         How far back a duplicate is looked for; 0 for not at all.
     """
-    ring, keys, key_rows, tally, state = intake
+    ring, keys, key_rows, tally, state, _ = intake
     ring_us, peak_us, rows, previous, last, newest_of, ring_state = ring
     mask = len(ring_us) - 1
     open_us, retain_us, closed_us = (

@@ -29,34 +29,41 @@ class PlainIntake:
     first_us: int | None = NEVER
     gap_us: int | None = NEVER
     expected: int | None = None
+    missing: dict = field(default_factory=dict)
+    refused: int = 0
 
     def take(self, unit_id, sequence, time_us, latest_us):
         """One row; ``time_us`` is None where the stamp was no time."""
         self.tally["rows"] += 1
         sane = time_us is not None and time_us <= latest_us and unit_id >= -1
-        found = self._follow(sequence, time_us if sane else self.newest_us)
-        kind = self._kind(unit_id, time_us) if sane else "malformed"
-        self.tally[kind] += 1
-        if found and kind != "duplicate" and self.tally["lost"] > 0:
-            self.tally["lost"] -= 1
+        self._follow(sequence, time_us if sane else self.newest_us)
+        self.tally[self._kind(unit_id, time_us) if sane else "malformed"] += 1
 
     def _follow(self, sequence, time_us):
-        """Count what is missing before a row; whether it was counted missing itself."""
+        """Count what is missing before a row; take back one that was."""
         if self.expected is None:
             self.expected = (sequence + 1) & SEQUENCE_MASK
-            return False
+            return
         ahead = (sequence - self.expected) % (SEQUENCE_MASK + 1)
         known = [t for t in (self.newest_us, self.watermark_us) if t is not None]
         beyond = time_us is not None and all(time_us > t for t in known)
-        restarted = sequence == 0 or (SEQUENCE_MASK - ahead >= MOST_OVERTAKEN and beyond)
         if 0 < ahead < HALF_SEQUENCE:
             self.tally["lost"] += ahead
-        elif ahead and not restarted:
-            return True
+            for number in range(
+                self.expected + max(0, ahead - MOST_OVERTAKEN), self.expected + ahead
+            ):
+                self.missing[number % MOST_OVERTAKEN] = number & SEQUENCE_MASK
+        elif ahead:
+            if self.missing.get(sequence % MOST_OVERTAKEN) == sequence:
+                del self.missing[sequence % MOST_OVERTAKEN]
+                self.tally["lost"] -= 1
+                return
+            if sequence and not (SEQUENCE_MASK - ahead >= MOST_OVERTAKEN and beyond):
+                return
+            self.missing.clear()
         if ahead:
             self.gap_us = later(self.gap_us, time_us)
         self.expected = (sequence + 1) & SEQUENCE_MASK
-        return False
 
     def _kind(self, unit_id, time_us):
         if self.first_us is None:
@@ -76,6 +83,7 @@ class PlainIntake:
         needed_us = min(self.open_from_us, self.newest_us - self.retain_us)
         if len(self.kept) >= self.capacity and self.kept[-self.capacity][0] >= needed_us:
             self.gap_us = later(self.gap_us, time_us)
+            self.refused += 1
             return "lost"
         self.kept.append((time_us, row))
         return "on_time"
