@@ -70,7 +70,7 @@ def decode(
     ] = False,
     backend: Annotated[
         str | None,
-        typer.Option(show_default="torchscript", help="What computes: torchscript or event."),
+        typer.Option(show_default="torchscript", help="What computes: torchscript, onnx or event."),
     ] = None,
     sliding: Annotated[
         float | None,
@@ -83,6 +83,10 @@ def decode(
     posteriors: Annotated[
         Path | None,
         typer.Option(metavar="FILE.npz", help="Write every window's counts and probabilities."),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN.nwb", help="Record the run: a session that decodes the same."),
     ] = None,
     figures: FiguresFile = None,
     force: Force = False,
@@ -100,6 +104,7 @@ def decode(
         "engine.compiled": False if plain else None,
         "engine.realtime": True if realtime else None,
         "display.open": True if view else None,
+        "record.file": None if record is None else str(record),
     }
     rig = load_rig(config, overrides or (), given)
     with _display(rig, live=session is None):
@@ -107,7 +112,7 @@ def decode(
             _raise_priority()
         from rtdecode.run import Files, print_figures, run_live, run_offline
 
-        files = Files(figures, posteriors, force)
+        files = Files(figures, posteriors, force, rig.record.file if session is None else None)
         if session is None:
             from rtdecode.live_settings import settings_of
 
@@ -135,6 +140,18 @@ def config(
         typer.echo(as_toml(rig), nl=False)
     else:
         typer.echo(f"{path or 'the defaults'}: good")
+
+
+def recover(
+    journal: Annotated[
+        Path, typer.Argument(help="The folder RUN.nwb.journal that a killed recorder has left.")
+    ],
+    force: Force = False,
+) -> None:
+    """Make the record of a run whose recorder did not come to do it."""
+    from rtdecode.record.recover import recover_record
+
+    typer.echo(f"recorded {recover_record(journal, force)}")
 
 
 def arm(

@@ -29,6 +29,11 @@ class Health:
     ----------
     stale_us : int
         Without a row for this long the data are stale.
+
+    Attributes
+    ----------
+    notice : str
+        What stays worth knowing whatever the state: told where the state has no message.
     """
 
     def __init__(self, stale_us: int) -> None:
@@ -36,6 +41,7 @@ class Health:
         self.state = State.WAITING
         self.since_us = 0
         self.message = ""
+        self.notice = ""
         self.windows = 0
         self.incomplete = 0
         self.faulted = 0
@@ -127,7 +133,7 @@ class Health:
         said: dict[str, object] = {
             "state": self.state.value,
             "since_s": self.since_us / US_PER_S,
-            "message": self.message,
+            "message": self.message or self.notice,
             "data_age_ms": self.data_age_ms(now_us),
             "windows": self.windows,
             "windows_incomplete": self.incomplete,

@@ -9,7 +9,7 @@ only then do all the rest.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
@@ -21,7 +21,7 @@ from rtdecode.backends import follow
 from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.health import Health, State
-from rtdecode.kernels.ingest import NEXT_SEQUENCE, SEQUENCE_MASK, WATERMARK_US
+from rtdecode.kernels.ingest import NEXT_SEQUENCE, ROWS, SEQUENCE_MASK, WATERMARK_US
 from rtdecode.live_settings import LiveSettings
 from rtdecode.markers import Kind, Marker, read_marker
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_MS, US_PER_S
@@ -30,6 +30,8 @@ from rtdecode.outputs import Outputs, stages
 from rtdecode.posteriors import PosteriorLog
 from rtdecode.pump import Pump, make_pump
 from rtdecode.realtime import settle
+from rtdecode.record import roles
+from rtdecode.record.recording import Recording
 from rtdecode.stop_signals import on_stop_signals
 from rtdecode.stream_clock import StreamClock
 from rtdecode.swap import check_successor
@@ -78,6 +80,7 @@ class LiveDecoder:
         self.name = settings.name or f"decoder-{os.getpid()}"
         self._outputs = Outputs(decoder, settings.deadline_ms, self.name)
         self.firing = Firing(settings.trigger, decoder.info, streams.clock_us, on_mode)
+        self.recording: Recording | None = None
         self._pump: Pump | None = None
         self._skipped = 0
         self._said_us = 0
@@ -95,6 +98,7 @@ class LiveDecoder:
         """
         self._warm_up()
         with on_stop_signals(self._stop), self._listen():
+            self._record(self._outputs.uids)
             spikes = self._open_spikes()
             stimuli = self._open_stimuli() if self._needs_stimuli(spikes) else None
             if spikes is None or self._stopping:
@@ -145,7 +149,17 @@ class LiveDecoder:
     def _wait_for(self, name: str, form: streams.Format) -> streams.Found | None:
         """The stream, or None where we are told to stop first."""
         self._enter(State.WAITING, f"waiting for a stream {name or 'of type ' + form.kind}")
-        return sources.wait_for(name, form, HEALTH_US / US_PER_S, self._wait_on)
+        found = sources.wait_for(name, form, HEALTH_US / US_PER_S, self._wait_on)
+        if found is not None:
+            role = roles.SPIKES if form is streams.SPIKE_FORMAT else roles.STIMULI
+            self._record({role: found.uid})
+        return found
+
+    def _record(self, uids: Mapping[str, str]) -> None:
+        """Have streams recorded, from before we hear them ourselves."""
+        if self.recording is not None:
+            for role, uid in uids.items():
+                self.recording.add(role, uid, self._wait_on)
 
     def _wait_on(self) -> bool:
         """Between two looks for a stream: orders, health; whether to go on."""
@@ -221,7 +235,7 @@ class LiveDecoder:
         stages_ms = stages(decision, watermark_us, decided_us, push_ms)
         if "trigger_ms" in event:
             stages_ms["trigger"] = cast(float, event["trigger_ms"])
-        self._outputs.tell(decision, stages_ms, self._last_rows())
+        self._outputs.tell(decision, stages_ms, self._last_rows(), self._rows_taken())
         self._outputs.tell_trigger(event)
         self.health.incomplete += not decision.complete
         self.health.latency.add(stages_ms)
@@ -244,6 +258,10 @@ class LiveDecoder:
         """Sequence of the last row taken, by spike stream."""
         sequence = int(self.engine.intake.state[NEXT_SEQUENCE]) - 1
         return {self._spike_stream: sequence & SEQUENCE_MASK}
+
+    def _rows_taken(self) -> dict[str, int]:
+        """Rows taken since the start, by spike stream."""
+        return {self._spike_stream: int(self.engine.intake.tally[ROWS])}
 
     def swap(self, decoder: Decoder) -> None:
         """Decode with another bundle from the next window on; between two windows alone.
@@ -280,10 +298,19 @@ class LiveDecoder:
             self.firing.disarm("the data went stale")
         if changed:
             self._on_state(self.health)
-        changed |= self.firing.look_after()
+        changed |= self.firing.look_after() or self._look_after_record()
         overdue_us = now_us - self._said_us - HEALTH_US
         if changed or overdue_us >= (0 if self._is_calm(now_us) else OVERDUE_US):
             self._tell_health(now_us, self.engine)
+
+    def _look_after_record(self) -> bool:
+        """Whether the record has failed since the last look; what is not recorded does not fire."""
+        trouble = self.recording.news() if self.recording is not None else ""
+        if trouble:
+            self.health.notice = trouble
+            self.firing.disarm(trouble)
+            self._on_state(self.health)
+        return bool(trouble)
 
     def _is_calm(self, now_us: int) -> bool:
         """Whether no window is about to end."""
@@ -300,6 +327,8 @@ class LiveDecoder:
         stream_us = self._clock.now_us() if engine is not None else now_us
         said = self.health.message_of(engine, now_us, stream_us)
         told = {"trigger": self.firing.told(), "bundle": self.decoder.sha256}
+        if self.recording is not None:
+            told["record"] = self.recording.told()
         self._outputs.tell_health(said | told, now_us)
         self._said_us = now_us
 

@@ -11,6 +11,7 @@ from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision
 from rtdecode.kernels.ingest import KINDS
 from rtdecode.microseconds import US_PER_MS
+from rtdecode.record import roles
 from rtdecode.trigger import are_probabilities
 
 NS_PER_MS = 1e6
@@ -49,6 +50,16 @@ class Outputs:
         self._triggers = streams.TextOutlet(streams.TRIGGERS)
         self._health = streams.TextOutlet(streams.HEALTH)
 
+    @property
+    def uids(self) -> dict[str, str]:
+        """LSL's id of each outlet, by the part it plays in a record."""
+        return {
+            roles.POSTERIOR: self._posterior.uid,
+            roles.DECISIONS: self._decisions.uid,
+            roles.TRIGGERS: self._triggers.uid,
+            roles.HEALTH: self._health.uid,
+        }
+
     def push(self, decision: Decision) -> float:
         """Push the posterior, before all else; how long that took, milliseconds."""
         pushing_us = streams.clock_us()
@@ -56,7 +67,11 @@ class Outputs:
         return (streams.clock_us() - pushing_us) / US_PER_MS
 
     def tell(
-        self, decision: Decision, stages_ms: Mapping[str, float], rows: Mapping[str, int]
+        self,
+        decision: Decision,
+        stages_ms: Mapping[str, float],
+        rows: Mapping[str, int],
+        taken: Mapping[str, int],
     ) -> None:
         """Push the decision.
 
@@ -67,8 +82,11 @@ class Outputs:
             As ``stages`` gives them.
         rows : mapping of str to int
             Sequence of the last row that was taken, by spike stream.
+        taken : mapping of str to int
+            Rows that were taken since the start, by spike stream.
         """
-        said = self._message(decision, stages_ms) | {"rows": dict(rows), "bundle": self.bundle}
+        said = self._message(decision, stages_ms)
+        said |= {"rows": dict(rows), "taken": dict(taken), "bundle": self.bundle}
         self._decisions.push_json(said, decision.window.end_us)
 
     def tell_trigger(self, said: Mapping[str, object]) -> None:

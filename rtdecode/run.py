@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from rtdecode.latency import LatencyLog
 from rtdecode.live import LiveDecoder
 from rtdecode.live_settings import LiveSettings
 from rtdecode.posteriors import PosteriorLog
+from rtdecode.record.about import about_run
+from rtdecode.record.again import open_again
+from rtdecode.record.recording import Recording, check_record
 from rtdecode.session import read_session
 from rtdecode.session.model import Session
 from rtdecode.session.quality import QualityFilter
@@ -38,11 +42,12 @@ console = Console(stderr=True, emoji=False)
 
 @dataclass(frozen=True)
 class Files:
-    """Where a run's figures and posteriors go; None for nowhere."""
+    """Where a run's figures, posteriors and record go; None for nowhere."""
 
     figures: Path | None = None
     posteriors: Path | None = None
     force: bool = False
+    record: Path | None = None
 
     def check(self) -> None:
         """Refuse files that exist, before any work is done.
@@ -54,6 +59,8 @@ class Files:
         for path in (self.figures, self.posteriors):
             if path is not None:
                 check_writable(path, self.force)
+        if self.record is not None:
+            check_record(self.record, self.force)
 
     def write(self, figures: Mapping[str, object], log: PosteriorLog) -> None:
         """Write what was asked for."""
@@ -72,18 +79,36 @@ def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, ob
         If the bundle or the streams are not what they should be, or a file exists.
     """
     files.check()
-    live = LiveDecoder(load_decoder(bundle, settings.backend), settings, _tell_state, _tell_mode)
+    decoder = load_decoder(bundle, settings.backend)
+    live = LiveDecoder(decoder, settings, _tell_state, _tell_mode)
     # Sliding windows have no label to be scored by, and there may be millions of them.
     live.keep_log = files.posteriors is not None or (
         files.figures is not None and not settings.engine.hop_us
     )
-    live.run()
+    with _recorded(live, files):
+        live.run()
     figures = _figures(live.log, live.engine.totals, live.health.latency, live.health.windows)
     figures |= {"windows_incomplete": live.health.incomplete, "markers": live.health.markers}
     figures |= {"windows_skipped": live.engine.skipped, "windows_faulted": live.health.faulted}
     figures["trigger"] = live.firing.told()
     files.write(figures, live.log)
     return figures
+
+
+@contextmanager
+def _recorded(live: LiveDecoder, files: Files) -> Iterator[None]:
+    """Record what happens inside, if that is asked for."""
+    if files.record is None:
+        yield
+        return
+    about = about_run(live.decoder, live.settings)
+    live.recording = Recording(files.record, about, files.force)
+    try:
+        yield
+    finally:
+        with console.status("finishing the record"):
+            said = live.recording.finish()
+        console.print(said, highlight=False)
 
 
 def run_offline(
@@ -97,7 +122,8 @@ def run_offline(
 ) -> dict[str, object]:
     """Decode a recorded session on the virtual clock; the figures of the run.
 
-    With a hop, windows slide over the session; else they lie at its presentations.
+    With a hop, windows slide over the session; else they lie at its presentations. The
+    record of a run of this bundle is decoded as it was then, row by row and window by window.
 
     Raises
     ------
@@ -106,12 +132,18 @@ def run_offline(
     """
     files.check()
     decoder = load_decoder(bundle, backend)
-    session = units_of_bundle(decoder, read_session(path, quality=QualityFilter.off()))
-    engine = new_engine(decoder, EngineSettings(hop_us=hop_us))
-    follow(decoder, engine)
+    again = None if hop_us else open_again(decoder, path)
+    if again is not None:
+        engine, n = again.engine, len(again.record.decisions)
+        follow(decoder, engine)
+        decisions = again.decisions(start_us, stop_us)
+    else:
+        session = units_of_bundle(decoder, read_session(path, quality=QualityFilter.off()))
+        engine = new_engine(decoder, EngineSettings(hop_us=hop_us))
+        follow(decoder, engine)
+        n, decisions = _decisions(decoder, engine, session, start_us, stop_us)
     log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
     latency = LatencyLog()
-    n, decisions = _decisions(decoder, engine, session, start_us, stop_us)
     windows = incomplete = 0
     for decision in track(decisions, "decoding", n, console=console, transient=True):
         if not hop_us or files.posteriors is not None:
@@ -121,6 +153,8 @@ def run_offline(
         latency.add({"bin": decision.bin_ns / 1e6, "infer": decision.infer_ns / 1e6})
     figures = _figures(log, engine.totals, latency, windows)
     figures |= {"windows_incomplete": incomplete, "windows_skipped": engine.skipped}
+    if again is not None:
+        figures["as_recorded"] = again.comparison.told()
     files.write(figures, log)
     return figures
 
@@ -164,7 +198,8 @@ def _figures(
 
 
 def _tell_state(health: Health) -> None:
-    message = f": {health.message}" if health.message else ""
+    said = health.message or health.notice
+    message = f": {said}" if said else ""
     console.print(f"{health.state.value.lower()}{message}", highlight=False)
 
 
@@ -178,11 +213,11 @@ def print_figures(figures: Mapping[str, object]) -> None:
     names = ("windows", "windows_incomplete", "windows_skipped", "labelled", "accuracy", "chance")
     for name in names:
         table.add_row(name.replace("_", " "), _text(figures.get(name)))
-    for group in ("spikes", "latency_ms"):
-        values = figures[group]
+    for group in ("spikes", "latency_ms", "as_recorded"):
+        values = figures.get(group, {})
         assert isinstance(values, dict)
         for name, value in values.items():
-            table.add_row(f"{group.removesuffix('_ms')} {name}", _text(value))
+            table.add_row(f"{group.removesuffix('_ms').replace('_', ' ')} {name}", _text(value))
     Console(emoji=False).print(table)
 
 

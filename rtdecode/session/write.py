@@ -60,10 +60,11 @@ def write_session(
     except ImportError:
         raise UserError("writing NWB needs pynwb: pip install 'rtdecode[nwb]'") from None
     with written_whole(path) as half, NWBHDF5IO(str(half), "w") as file:
-        file.write(_nwb_file(session, start))
+        file.write(nwb_file(session, start))
 
 
-def _nwb_file(session: Session, start: datetime.datetime) -> NWBFile:
+def nwb_file(session: Session, start: datetime.datetime) -> NWBFile:
+    """Give a session as pynwb's object, to be added to and written."""
     from pynwb import NWBFile, ProcessingModule, TimeSeries
 
     kind = "Simulated" if session.simulated else "Recorded"

@@ -42,7 +42,22 @@ def _describe(node: pylsl.XMLElement, values: Mapping[str, object]) -> None:
         node.append_child_value(key, str(value))
 
 
-class SpikeOutlet:
+class _Outlet:
+    """What outlets share."""
+
+    _outlet: pylsl.StreamOutlet
+
+    @property
+    def uid(self) -> str:
+        """What LSL calls this very outlet."""
+        return str(self._outlet.get_info().uid())
+
+    def has_consumers(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._outlet.have_consumers())
+
+
+class SpikeOutlet(_Outlet):
     """Sends spikes and watermarks, numbering every row.
 
     Parameters
@@ -92,12 +107,8 @@ class SpikeOutlet:
         self._outlet.push_chunk(samples, np.asarray(times_us) / US_PER_S)
         self.sequence = (self.sequence + n) % SEQUENCE_WRAP
 
-    def has_consumers(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._outlet.have_consumers())
 
-
-class TextOutlet:
+class TextOutlet(_Outlet):
     """Sends text, one string a sample: markers, decisions, triggers, health."""
 
     def __init__(self, name: str, source_id: str = "") -> None:
@@ -112,12 +123,8 @@ class TextOutlet:
         """Send one JSON object."""
         self.push(json.dumps(values, separators=(",", ":")), time_us)
 
-    def has_consumers(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._outlet.have_consumers())
 
-
-class PosteriorOutlet:
+class PosteriorOutlet(_Outlet):
     """Sends class probabilities, one channel a class, labelled in the description."""
 
     def __init__(

@@ -74,6 +74,11 @@ class Found:
     created_at: float
     info: pylsl.StreamInfo
 
+    @property
+    def uid(self) -> str:
+        """What LSL calls this very outlet; another one of the same name has another."""
+        return str(self.info.uid())
+
     def __str__(self) -> str:
         form = _FORMAT_NAMES.get(self.channel_format, "undefined")
         return f"{self.name!r} (type {self.kind!r}, {self.channels} x {form}, on {self.host})"
@@ -185,6 +190,22 @@ class Lookout:
 def find(name: str, form: Format, timeout_s: float) -> Found | None:
     """The stream of this name, or None where none answers in time; see ``Lookout``."""
     return Lookout(name, form).wait(timeout_s)
+
+
+def find_by_uid(uid: str, form: Format, timeout_s: float) -> Found | None:
+    """Find one outlet by LSL's own id of it, or None where it does not answer in time.
+
+    Raises
+    ------
+    UserError
+        If it is of another type or shape.
+    """
+    seen = pylsl.resolve_byprop("uid", uid, 1, timeout_s)
+    if not seen:
+        return None
+    stream = _found(seen[0])
+    _check_format(stream, form)
+    return stream
 
 
 def _quoted(text: str) -> str:

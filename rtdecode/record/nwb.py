@@ -1,0 +1,228 @@
+"""A journal as one NWB file: a session like any other, and beside it all that was heard and said.
+
+Times are microseconds from the record's zero, a whole second of the LSL clock
+shortly before the run: in ``/processing/rtdecode`` as whole numbers, elsewhere
+as NWB has them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.errors import UserError
+from rtdecode.files import written_whole
+from rtdecode.microseconds import INVALID_US, US_PER_S
+from rtdecode.record.journal import JournalReader, Text
+from rtdecode.record.markers import presentations_of
+from rtdecode.record.roles import DECISIONS, HEALTH, POSTERIOR, SPIKES, STIMULI, TRIGGERS
+from rtdecode.session.model import Session, Units
+from rtdecode.session.write import nwb_file
+
+MODULE = "rtdecode"
+ABOUT, ROWS, POSTERIORS = "about", "spike_rows", "posteriors"
+LEVEL = 1  # of gzip: half the size, and several times as fast as the usual 4
+MOST_AHEAD_US = 1 * US_PER_S
+TEXTS = {STIMULI: "markers", DECISIONS: DECISIONS, TRIGGERS: TRIGGERS, HEALTH: HEALTH}
+
+
+def write_record(journal: JournalReader, file: Path) -> int:
+    """Write a journal as an NWB file, whole or not at all; how many spike rows it has.
+
+    Raises
+    ------
+    UserError
+        If it has not one spike row.
+    OSError
+        If the disk does not take it.
+    """
+    from pynwb import NWBHDF5IO, ProcessingModule
+
+    zero_us = int(journal.about["zero_us"])
+    streams = [_Rows(journal, stream, zero_us) for stream in _of_role(journal, SPIKES)]
+    if not sum(len(stream) for stream in streams):
+        raise UserError(f"nothing to make a record of: {journal.folder} holds no spike row")
+    session = _session(journal, streams, file.stem, zero_us)
+    started = float(journal.about["started_s"])
+    nwb = nwb_file(session, datetime.datetime.fromtimestamp(started, datetime.UTC))
+    module = ProcessingModule(name=MODULE, description="what rtdecode heard and said")
+    nwb.add_processing_module(module)
+    for interface in _interfaces(journal, streams, zero_us):
+        module.add(interface)
+    with written_whole(file) as half, NWBHDF5IO(str(half), "w") as target:
+        target.write(nwb)
+    return sum(len(stream) for stream in streams)
+
+
+def _of_role(journal: JournalReader, role: str) -> list[dict[str, Any]]:
+    return [stream for stream in journal.streams() if stream["role"] == role]
+
+
+class _Rows:
+    """The rows of one spike stream in the record's time."""
+
+    def __init__(self, journal: JournalReader, said: Mapping[str, Any], zero_us: int) -> None:
+        self.said = said
+        rows = journal.rows(str(said["key"]))
+        known = rows["time_us"] != INVALID_US
+        self.time_us = np.where(known, rows["time_us"] - zero_us, INVALID_US)
+        self.arrival_us = rows["arrival_us"] - zero_us
+        self.unit_id = np.array(rows["unit_id"])
+        self.sequence = np.array(rows["sequence"])
+
+    def __len__(self) -> int:
+        return len(self.time_us)
+
+    @property
+    def units(self) -> Units | None:
+        """The stream's own unit table; None where it has none."""
+        table = self.said.get("units") or {}
+        if not table.get("ids"):
+            return None
+        depths = [np.nan if depth is None else float(depth) for depth in table["depths_um"]]
+        return Units(
+            np.array(table["ids"], np.int64),
+            np.array(table["areas"], np.str_),
+            np.array(depths, np.float64),
+            np.array(table["probes"], np.str_),
+        )
+
+    def spikes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Unit id and time of what was a spike of the run: sound and stamped within it."""
+        replayed = self.said.get("replay") or {}
+        # At another speed the stamps run ahead of the clock, rightly.
+        bounded = float(replayed.get("speed", 1)) == 1.0
+        sound = (self.unit_id >= 0) & (self.time_us >= 0)
+        if bounded:
+            sound &= self.time_us <= self.arrival_us + MOST_AHEAD_US
+        return self.unit_id[sound].astype(np.int64), self.time_us[sound]
+
+
+def _session(journal: JournalReader, streams: list[_Rows], name: str, zero_us: int) -> Session:
+    found = [stream.spikes() for stream in streams]
+    ids = np.concatenate([ids for ids, _ in found])
+    times_us = np.concatenate([times_us for _, times_us in found])
+    units = _units(streams, ids)
+    times_us, offsets = _by_unit(units, ids, times_us)
+    markers = [text for said in _of_role(journal, STIMULI) for text in journal.texts(said["key"])]
+    return Session(name, units, times_us, offsets, presentations_of(markers, zero_us))
+
+
+def _units(streams: list[_Rows], seen: NDArray[np.int64]) -> Units:
+    """The units that the streams tell of, then those that merely fired."""
+    tables = [table for stream in streams if (table := stream.units) is not None]
+    told = np.concatenate([np.empty(0, np.int64), *(table.ids for table in tables)])
+    strangers = np.setdiff1d(seen, told)
+    tables.append(
+        Units(
+            strangers,
+            np.full(len(strangers), "", np.str_),
+            np.full(len(strangers), np.nan),
+            np.full(len(strangers), "", np.str_),
+        )
+    )
+    all_of_them = Units(
+        np.concatenate([table.ids for table in tables]),
+        np.concatenate([table.areas for table in tables]),
+        np.concatenate([table.depths_um for table in tables]),
+        np.concatenate([table.probes for table in tables]),
+    )
+    _, first = np.unique(all_of_them.ids, return_index=True)
+    return all_of_them.take(np.sort(first))
+
+
+def _by_unit(
+    units: Units, ids: NDArray[np.int64], times_us: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Spikes unit after unit in order of time, each once, and where the units begin."""
+    order = np.argsort(units.ids)
+    rows = order[np.searchsorted(units.ids, ids, sorter=order)]
+    order = np.lexsort((times_us, rows))
+    rows, times_us = rows[order], times_us[order]
+    again = (np.diff(rows) == 0) & (np.diff(times_us) == 0)
+    once = np.concatenate([np.ones(min(1, len(rows)), np.bool_), ~again])
+    number = np.bincount(rows[once], minlength=len(units))
+    return times_us[once], np.concatenate([[0], np.cumsum(number)]).astype(np.int64)
+
+
+def _interfaces(journal: JournalReader, streams: list[_Rows], zero_us: int) -> Iterator[Any]:
+    yield _about_table(journal, streams)
+    for number, rows in enumerate(streams):
+        columns = {
+            "time_us": rows.time_us,
+            "arrival_us": rows.arrival_us,
+            "unit_id": rows.unit_id,
+            "sequence": rows.sequence,
+        }
+        told = f"every row of stream {rows.said['name']} in order of arrival; unit -1: watermark"
+        yield _table(f"{ROWS}_{number}", told, columns)
+    for said in _of_role(journal, POSTERIOR):
+        yield _posteriors(journal, said, zero_us)
+    for role, name in TEXTS.items():
+        texts = [text for said in _of_role(journal, role) for text in journal.texts(said["key"])]
+        yield _text_table(name, texts, zero_us)
+
+
+def _about_table(journal: JournalReader, streams: list[_Rows]) -> Any:
+    """Settings, bundle, versions and streams, each as JSON under its name."""
+    about = {key: value for key, value in journal.about.items() if key != "streams"}
+    about["spike_streams"] = [
+        {key: stream.said.get(key) for key in ("name", "host", "source_id", "replay")}
+        for stream in streams
+    ]
+    about["finished"] = journal.ended
+    columns = {
+        "key": np.array(list(about), np.str_),
+        "value": np.array([json.dumps(value) for value in about.values()], np.str_),
+    }
+    return _table(ABOUT, "what the run was", columns)
+
+
+def _text_table(name: str, texts: list[Text], zero_us: int) -> Any:
+    times_us = np.array([text.time_us for text in texts], np.int64)
+    columns = {
+        "time_us": np.where(times_us == INVALID_US, times_us, times_us - zero_us),
+        "arrival_us": np.array([text.arrival_us - zero_us for text in texts], np.int64),
+        "text": np.array([text.text for text in texts], np.str_),
+    }
+    return _table(name, f"{name} as they were sent, with time of stamp and of arrival", columns)
+
+
+def _posteriors(journal: JournalReader, said: Mapping[str, Any], zero_us: int) -> Any:
+    from pynwb import TimeSeries
+
+    classes = [str(label) for label in said["classes"]]
+    records = journal.posteriors(str(said["key"]), len(classes))
+    return TimeSeries(
+        name=POSTERIORS,
+        description=f"probability of each class at its window's end; classes: {', '.join(classes)}",
+        data=_packed(np.array(records["p"])),
+        timestamps=(records["time_us"] - zero_us) / US_PER_S,
+        unit="probability",
+    )
+
+
+def _table(name: str, description: str, columns: Mapping[str, NDArray[Any]]) -> Any:
+    from hdmf.common import DynamicTable, VectorData
+
+    n = len(next(iter(columns.values())))
+    vectors = [
+        VectorData(name=column, description=column.replace("_", " "), data=_packed(values))
+        for column, values in columns.items()
+    ]
+    return DynamicTable(name=name, description=description, id=np.arange(n), columns=vectors)
+
+
+def _packed(values: NDArray[Any]) -> Any:
+    """Numbers compressed; text as it is."""
+    from hdmf.backends.hdf5 import H5DataIO
+
+    if values.dtype.kind == "U" or not len(values):
+        return values
+    return H5DataIO(values, compression="gzip", compression_opts=LEVEL, shuffle=True)
