@@ -1,8 +1,8 @@
 """A journal as one NWB file: a session like any other, and beside it all that was heard and said.
 
-Times are microseconds from the record's zero, a whole second of the LSL clock
-shortly before the run: in ``/processing/rtdecode`` as whole numbers, elsewhere
-as NWB has them.
+Times are from the record's zero, a whole second of the LSL clock shortly before
+the run: seconds, and whole microseconds in the table of spike rows. What the
+run was (settings, bundle, versions) stands as JSON in the file's notes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rtdecode.session.model import Session, Units
 from rtdecode.session.write import nwb_file
 
 MODULE = "rtdecode"
-ABOUT, ROWS, POSTERIORS = "about", "spike_rows", "posteriors"
+ROWS, POSTERIORS = "spike_rows", "posteriors"
 LEVEL = 1  # of gzip: half the size, and several times as fast as the usual 4
 MOST_AHEAD_US = 1 * US_PER_S
 TEXTS = {STIMULI: "markers", DECISIONS: DECISIONS, TRIGGERS: TRIGGERS, HEALTH: HEALTH}
@@ -52,6 +52,7 @@ def write_record(journal: JournalReader, file: Path) -> int:
     started = float(journal.about["started_s"])
     nwb = nwb_file(session, datetime.datetime.fromtimestamp(started, datetime.UTC))
     module = ProcessingModule(name=MODULE, description="what rtdecode heard and said")
+    nwb.notes = _about(journal, streams)
     nwb.add_processing_module(module)
     for interface in _interfaces(journal, streams, zero_us):
         module.add(interface)
@@ -152,7 +153,6 @@ def _by_unit(
 
 
 def _interfaces(journal: JournalReader, streams: list[_Rows], zero_us: int) -> Iterator[Any]:
-    yield _about_table(journal, streams)
     for number, rows in enumerate(streams):
         columns = {
             "time_us": rows.time_us,
@@ -166,32 +166,30 @@ def _interfaces(journal: JournalReader, streams: list[_Rows], zero_us: int) -> I
         yield _posteriors(journal, said, zero_us)
     for role, name in TEXTS.items():
         texts = [text for said in _of_role(journal, role) for text in journal.texts(said["key"])]
-        yield _text_table(name, texts, zero_us)
+        yield _annotations(name, texts, zero_us)
 
 
-def _about_table(journal: JournalReader, streams: list[_Rows]) -> Any:
-    """Settings, bundle, versions and streams, each as JSON under its name."""
+def _about(journal: JournalReader, streams: list[_Rows]) -> str:
+    """Settings, bundle, versions and streams as JSON."""
     about = {key: value for key, value in journal.about.items() if key != "streams"}
     about["spike_streams"] = [
         {key: stream.said.get(key) for key in ("name", "host", "source_id", "replay")}
         for stream in streams
     ]
-    about["finished"] = journal.ended
-    columns = {
-        "key": np.array(list(about), np.str_),
-        "value": np.array([json.dumps(value) for value in about.values()], np.str_),
-    }
-    return _table(ABOUT, "what the run was", columns)
+    return json.dumps(about | {"finished": journal.ended}, indent=1)
 
 
-def _text_table(name: str, texts: list[Text], zero_us: int) -> Any:
+def _annotations(name: str, texts: list[Text], zero_us: int) -> Any:
+    from pynwb.misc import AnnotationSeries
+
     times_us = np.array([text.time_us for text in texts], np.int64)
-    columns = {
-        "time_us": np.where(times_us == INVALID_US, times_us, times_us - zero_us),
-        "arrival_us": np.array([text.arrival_us - zero_us for text in texts], np.int64),
-        "text": np.array([text.text for text in texts], np.str_),
-    }
-    return _table(name, f"{name} as they were sent, with time of stamp and of arrival", columns)
+    known = times_us != INVALID_US
+    return AnnotationSeries(
+        name=name,
+        description=f"{name} as they were sent, in order of arrival",
+        data=np.array([text.text.replace("\0", "") for text in texts], np.str_),
+        timestamps=np.where(known, (times_us - zero_us) / US_PER_S, np.nan),
+    )
 
 
 def _posteriors(journal: JournalReader, said: Mapping[str, Any], zero_us: int) -> Any:
@@ -220,9 +218,9 @@ def _table(name: str, description: str, columns: Mapping[str, NDArray[Any]]) -> 
 
 
 def _packed(values: NDArray[Any]) -> Any:
-    """Numbers compressed; text as it is."""
+    """Compressed, where there is anything."""
     from hdmf.backends.hdf5 import H5DataIO
 
-    if values.dtype.kind == "U" or not len(values):
+    if not len(values):
         return values
     return H5DataIO(values, compression="gzip", compression_opts=LEVEL, shuffle=True)

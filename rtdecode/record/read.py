@@ -16,11 +16,12 @@ from pydantic import BaseModel, Field, ValidationError
 from rtdecode.engine import EngineSettings
 from rtdecode.errors import UserError
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_S
-from rtdecode.record.nwb import ABOUT, MODULE, ROWS
+from rtdecode.record.nwb import MODULE, ROWS
 from rtdecode.record.roles import DECISIONS
-from rtdecode.session.hdf5 import Table, open_nwb, read_values, reading, subgroup
+from rtdecode.session.hdf5 import Table, open_nwb, read_text, read_values, reading, subgroup
 
 PLACE = f"processing/{MODULE}"
+NOTES = "general/notes"
 MINUTE_US = 60 * US_PER_S
 WIDEST_US = FOREVER_US // 4
 
@@ -132,7 +133,7 @@ def is_record(path: Path) -> bool:
         If it is no NWB file.
     """
     with open_nwb(path) as file, reading(path, PLACE):
-        return subgroup(file, f"{PLACE}/{ABOUT}") is not None
+        return subgroup(file, f"{PLACE}/{DECISIONS}") is not None
 
 
 def read_record(path: Path) -> Record:
@@ -181,13 +182,15 @@ def _column(table: Table, name: str, kinds: str) -> NDArray[Any]:
 
 
 def _about(path: Path, file: h5py.File) -> dict[str, Any]:
-    table = _table(path, file, ABOUT)
-    names, values = _column(table, "key", "U"), _column(table, "value", "U")
+    with reading(path, NOTES):
+        notes = read_text(file, NOTES)
     try:
-        pairs = zip(names.tolist(), values.tolist(), strict=True)
-        return {name: json.loads(value) for name, value in pairs}
+        about = json.loads(notes)
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, ABOUT) from error
+        raise _damaged(path, NOTES) from error
+    if not isinstance(about, dict):
+        raise _damaged(path, NOTES)
+    return about
 
 
 def _speeds(about: Mapping[str, Any]) -> list[tuple[str, float]]:
@@ -221,7 +224,7 @@ def _rows(table: Table, streams: list[tuple[str, float]]) -> Rows:
 
 
 def _decisions(table: Table) -> Iterator[Recorded]:
-    for text in _column(table, "text", "U").tolist():
+    for text in _column(table, "data", "U").tolist():
         try:
             yield Recorded.model_validate_json(text)
         except ValidationError as error:
