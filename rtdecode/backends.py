@@ -1,4 +1,4 @@
-"""What computes probabilities: the bundle's TorchScript, or its linear map spike by spike."""
+"""What computes probabilities: TorchScript, onnxruntime, or a linear map spike by spike."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from rtdecode.decoder import Decoder
 from rtdecode.engine import Engine, Window
 from rtdecode.errors import UserError
 from rtdecode.kernels.sums import Sums, close_sum, free_sum, make_sums, open_sum, sum_counts
+from rtdecode.onnx_decoder import OnnxDecoder
 
-TORCHSCRIPT, EVENT = "torchscript", "event"
+TORCHSCRIPT, ONNX, EVENT = BACKENDS = ("torchscript", "onnx", "event")
 SLOTS = 64  # windows open at once that are summed; any more are taken from their counts
 LINEAR = ["aten::flatten", "aten::matmul", "aten::add", "aten::softmax"]
 
@@ -32,7 +33,9 @@ def load_decoder(path: str | Path, backend: str = TORCHSCRIPT) -> Decoder:
         return Decoder.load(path)
     if backend == EVENT:
         return EventDecoder.load(path)
-    raise UserError(f"a backend is {TORCHSCRIPT} or {EVENT}; found {backend!r}")
+    if backend == ONNX:
+        return OnnxDecoder.load(path)
+    raise UserError(f"a backend is {TORCHSCRIPT}, {ONNX} or {EVENT}; found {backend!r}")
 
 
 def no_sums() -> Sums:

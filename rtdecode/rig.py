@@ -69,7 +69,7 @@ class EngineSection(Section):
     ] = 1000.0
     ring_spikes: Annotated[
         int, Field(ge=1024, le=1 << 26, description="Spikes that the ring buffer holds")
-    ] = 1 << 20
+    ] = 1 << 21
     stale_ms: Annotated[
         float, Field(ge=50, le=60_000, description="Without rows for this long the data are stale")
     ] = 300.0
@@ -78,8 +78,8 @@ class EngineSection(Section):
         Field(gt=0, le=60_000, description="What the lab calls in time; the display marks it"),
     ] = 10.0
     backend: Annotated[
-        Literal["torchscript", "event"],
-        Field(description="What computes: any model, or a linear one spike by spike"),
+        Literal["torchscript", "onnx", "event"],
+        Field(description="What computes: any model (onnx: faster), or a linear one by the spike"),
     ] = "torchscript"
     compiled: Annotated[
         bool, Field(description="Pull in compiled code, not through pylsl, where that can be had")

@@ -109,7 +109,7 @@ def test_a_model_that_is_not_linear_is_refused(bundle: Path, tmp_path: Path) -> 
 
 
 def test_a_backend_that_is_none_is_refused(bundle: Path) -> None:
-    with pytest.raises(UserError, match="torchscript or event"):
+    with pytest.raises(UserError, match="torchscript, onnx or event"):
         load_decoder(bundle, "abacus")
 
 
