@@ -326,7 +326,10 @@ class LiveDecoder:
     def _tell_health(self, now_us: int, engine: Engine | None) -> None:
         stream_us = self._clock.now_us() if engine is not None else now_us
         said = self.health.message_of(engine, now_us, stream_us)
-        told = {"trigger": self.firing.told(), "bundle": self.decoder.sha256}
+        trigger, policy = self.firing.told(), self.settings.trigger
+        trigger |= {"classes": policy.classes, "per_session": policy.per_session}
+        told: dict[str, object] = {"trigger": trigger, "bundle": self.decoder.sha256}
+        told["every_ms"] = HEALTH_US / US_PER_MS
         if self.recording is not None:
             told["record"] = self.recording.told()
         self._outputs.tell_health(said | told, now_us)
