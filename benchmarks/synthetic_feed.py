@@ -86,7 +86,7 @@ class SyntheticFeed:
         )
         if (stop_us - START_US) * load.windows_per_s / 1e6 >= self.n_windows + 1:
             self._decide(batch, stop_us)
-        if frame % (rate // 2) == 0:
+        if frame % (rate // 5) == 0:
             self._report(batch, n * rate)
         return batch
 

@@ -110,6 +110,7 @@ class Health:
     windows: int = 0
     windows_incomplete: int = 0
     message: str = ""
+    every_ms: float = math.nan
 
     @classmethod
     def from_json(cls, text: str) -> Health:
@@ -131,6 +132,7 @@ class Health:
                 windows=int(said.get("windows", 0)),
                 windows_incomplete=int(said.get("windows_incomplete", 0)),
                 message=str(said.get("message", "")),
+                every_ms=_number(said.get("every_ms")),
             )
         except UNFIT as error:
             raise MalformedError(f"a health report lacks or misstates a field: {error}") from error

@@ -12,6 +12,7 @@ from rtdecode.gui.freshness import Freshness
 from rtdecode.gui.packets import Batch, Decision, DecoderInfo, Health, Onset
 from rtdecode.gui.performance import Performance
 from rtdecode.gui.raster import NO_UNITS, UnitOrder
+from rtdecode.gui.rates import Rates
 from rtdecode.gui.rings import SlidingTable, SpikeTable
 from rtdecode.gui.timing import Timing
 
@@ -19,6 +20,8 @@ from rtdecode.gui.timing import Timing
 KEEP_SPIKES, KEEP_DECISIONS = 1_500_000, 4_000
 #: States in which the decoder itself says that something is wrong.
 TROUBLED = ("STALE", "FAULTED")
+#: What is missed when a stream is silent.
+MISSED = {"spikes": "spikes", "health": "word from the decoder"}
 #: A spike stamped this far past the newest is from another clock: it is not drawn.
 FAR_AHEAD_US = 10_000_000
 
@@ -66,7 +69,7 @@ class DisplayState:
         self.posteriors = SlidingTable(KEEP_DECISIONS, np.float32, (len(decoder.classes),))
         self.decisions: deque[Decision] = deque(maxlen=KEEP_DECISIONS)
         self.onsets: deque[Onset] = deque(maxlen=KEEP_DECISIONS)
-        self.rates = SlidingTable(600, np.float64)
+        self.rates = Rates()
         self.performance = Performance(decoder.classes)
         self.timing = Timing()
         self.freshness = Freshness()
@@ -123,7 +126,9 @@ class DisplayState:
             return
         self.health = healths[-1]
         self.n_healths += len(healths)
-        self.rates.extend(np.array([health.spikes_per_s for health in healths]))
+        self.freshness.tell("health", self.health.every_ms / 1_000)
+        for health in healths:
+            self.rates.add(health.spikes_per_s, now_s)
         if self.health.state not in TROUBLED:
             self._troubled_s = None
         elif self._troubled_s is None:
@@ -157,7 +162,7 @@ class DisplayState:
             return None
         silent = self.freshness.silent(now_s)
         if silent:
-            return Trouble(f"no {' or '.join(silent)}", max(silent.values()))
+            return Trouble("no " + " or ".join(MISSED[s] for s in silent), max(silent.values()))
         if self.health and self._troubled_s is not None:
             reason = f": {self.health.message}" if self.health.message else ""
             return Trouble(f"decoder {self.health.state}{reason}", now_s - self._troubled_s)

@@ -16,7 +16,7 @@ from rtdecode import streams
 from rtdecode.microseconds import US_PER_S
 from tests.gui.known import CLASSES, units
 
-STEP_US, WINDOW_EVERY_US, HEALTH_EVERY_US = 10_000, 500_000, 500_000
+STEP_US, WINDOW_EVERY_US, HEALTH_EVERY_US = 10_000, 500_000, 200_000
 
 
 class Rig:
@@ -55,6 +55,7 @@ class Rig:
         self.sent["last_us"] = mark_us
         if number * STEP_US % HEALTH_EVERY_US == 0:
             health = {"state": "DECODING", "spikes": {"on_time": self.sent["spikes"]}}
+            health["every_ms"] = HEALTH_EVERY_US / 1_000
             self.texts[streams.HEALTH].push_json(health, streams.clock_us())
         if number * STEP_US % WINDOW_EVERY_US == 0:
             self._decide(mark_us)

@@ -21,6 +21,7 @@ from rtdecode.gui.raster import (
     raster_image,
     shade_windows,
 )
+from rtdecode.gui.rates import KEPT, Rates
 from rtdecode.gui.rings import SlidingTable, SpikeTable
 from rtdecode.gui.timing import EDGES_MS, ROWS, Timing
 from tests.gui import known
@@ -225,3 +226,28 @@ def test_a_long_silence_does_not_become_the_pace() -> None:
         fresh.hear({"health"}, beat * 0.5)
     fresh.hear({"health"}, 1_000.0)
     assert "health" in fresh.silent(1_001.0)
+
+
+def test_rates_of_short_spans_are_smoothed_and_entered_once_a_second() -> None:
+    rates, rng = Rates(), np.random.default_rng(1)
+    reported = 1_000.0 + 400.0 * rng.standard_normal(200)
+    shown = []
+    for beat, rate in enumerate(reported):
+        rates.add(float(rate), 50.0 + 0.21 * beat)
+        shown.append(rates.now)
+    # The mean over a second has a fifth of the variance of what is reported.
+    assert np.std(shown[10:]) < 0.6 * reported.std()
+    assert shown[30] == pytest.approx(reported[26:31].mean())
+    assert len(rates.curve) == 42
+    assert np.mean(rates.curve) == pytest.approx(reported.mean(), rel=0.1)
+
+
+def test_seconds_without_a_report_are_gaps_not_nought() -> None:
+    rates = Rates()
+    assert np.isnan(rates.now)
+    rates.add(5.0, 0.0)
+    rates.add(7.0, 4.0)
+    np.testing.assert_array_equal(rates.curve, [5.0, np.nan, np.nan, np.nan, 7.0])
+    rates.add(9.0, 1e6)
+    assert len(rates.curve) == KEPT
+    assert rates.curve[-1] == 9.0

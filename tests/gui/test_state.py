@@ -7,7 +7,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from rtdecode.gui.app import FRAME_MS
 from rtdecode.gui.packets import (
     Batch,
     Decision,
@@ -137,6 +140,59 @@ def test_silence_is_trouble_and_passes(state: DisplayState) -> None:
     assert state.trouble(10.5) == Trouble("no spikes", pytest.approx(0.5))
     state.apply(known.spikes([], [], START_US + 1), 12.0)
     assert state.trouble(12.1) is None
+
+
+def signs(stream: str, moment: int) -> Batch:
+    """What a stream sends at a moment, milliseconds: spikes all the time, health five times."""
+    if stream == "spikes":
+        return known.spikes([], [], START_US + moment * 1_000)
+    return known.healthy(every_ms=200.0) if moment % 200 == 0 else Batch()
+
+
+@pytest.mark.parametrize("stopped", [("health",), ("spikes",), ("spikes", "health")])
+@settings(max_examples=20)
+@given(phase_ms=st.integers(0, FRAME_MS - 1), last_ms=st.integers(5, 20))
+def test_the_alarm_comes_half_a_second_after_the_last_sign_at_the_latest(
+    stopped: tuple[str, ...], phase_ms: int, last_ms: int
+) -> None:
+    """Whenever between two frames the last sign comes: what counts is when it was sent."""
+    state, last_ms = DisplayState(known.DECODER), 200 * last_ms
+    alarms, unseen = [], list[Batch]()
+    for moment in range(last_ms + 600):
+        alive = ("spikes", "health") if moment <= last_ms else {"spikes", "health"} - {*stopped}
+        unseen += [signs(stream, moment) for stream in alive]
+        if moment % FRAME_MS == phase_ms:
+            for batch in unseen:
+                state.apply(batch, moment / 1_000)
+            unseen.clear()
+            if state.trouble(moment / 1_000):
+                alarms.append(moment)
+    assert last_ms < alarms[0] <= last_ms + 500
+    trouble = state.trouble(last_ms / 1_000 + 0.6)
+    assert trouble is not None
+    assert trouble.age_s == pytest.approx(0.6, abs=2 * FRAME_MS / 1_000)
+
+
+@given(late_ms=st.lists(st.integers(0, 150), min_size=5, max_size=40))
+def test_health_put_off_by_a_window_is_no_alarm(late_ms: list[int]) -> None:
+    state, now_s = DisplayState(known.DECODER), 0.0
+    for late in late_ms:
+        state.apply(known.healthy(every_ms=200.0), now_s)
+        now_s += 0.2 + late / 1_000
+        assert state.trouble(now_s) is None
+
+
+def test_a_slower_decoder_is_given_the_time_it_says(state: DisplayState) -> None:
+    state.apply(known.healthy(every_ms=2_000.0), 10.0)
+    assert state.trouble(12.1) is None
+    assert state.trouble(12.3) == Trouble("no word from the decoder", pytest.approx(2.3))
+
+
+@pytest.mark.parametrize("every_ms", [0.0, -1.0, math.inf, 1e9])
+def test_a_pace_that_is_none_is_not_believed(state: DisplayState, every_ms: float) -> None:
+    state.apply(known.healthy(every_ms=every_ms), 10.0)
+    assert state.trouble(10.3) is None
+    assert state.trouble(11.0) is not None
 
 
 def test_a_decoder_in_trouble_says_so_and_since_when(state: DisplayState) -> None:

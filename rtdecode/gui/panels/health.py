@@ -99,7 +99,7 @@ class HealthPanel(Panel):
         self.state_label.setStyleSheet(f"color: {colour};")
 
     def _show_health(self, health: Health, state: DisplayState) -> None:
-        self._write("spikes/s", whole(health.spikes_per_s))
+        self._write("spikes/s", whole(state.rates.now))
         self._write("watermark lag", f"{whole(health.watermark_lag_ms)} ms")
         incomplete = (
             f", {health.windows_incomplete} incomplete" if health.windows_incomplete else ""
@@ -110,11 +110,11 @@ class HealthPanel(Panel):
             self._write(kind, f"{count:,}")
             bad = bool(count) and kind != "on_time"
             self.values[kind].setStyleSheet(f"color: {self.theme.warn};" if bad else "")
-        self._draw_rates(np.nan_to_num(state.rates.rows))
+        self._draw_rates(state.rates.curve)
 
     def _draw_rates(self, rates: NDArray[np.float64]) -> None:
-        most = float(rates.max(initial=1.0))
-        self.rate.setData(np.arange(len(rates), dtype=float), rates)
+        most = float(np.nanmax(rates, initial=1.0))
+        self.rate.setData(np.arange(len(rates), dtype=float), rates, connect="finite")
         self.plot.setRange(xRange=(0, max(1, len(rates) - 1)), yRange=(-0.1 * most, 1.1 * most))
         self.plot.getAxis("left").setTicks([[(0.0, "0"), (most, f"{thousands(most)}/s")]])
 

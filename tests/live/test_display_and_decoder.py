@@ -1,0 +1,100 @@
+"""What a display says when the decoder, not the source, is killed or frozen; real processes."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from rtdecode.gui.app import FRAME_MS
+from rtdecode.gui.feed import Feed
+from rtdecode.gui.state import DisplayState
+
+STEADY_SOURCE = Path(__file__).with_name("steady_source.py")
+PATIENCE_S = 90.0
+# Half a second is what is promised and what is asserted on a virtual clock. Here a machine
+# under load may hold up the display itself: then it is red late, but red.
+GENEROUS_S = 10.0
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Watching:
+    """A display without a window: pulls and applies once a frame."""
+
+    def __init__(self):
+        self.feed = Feed()
+        self.feed.start()
+        self.state = None
+
+    def frame(self):
+        """One frame; the trouble that it would show."""
+        time.sleep(FRAME_MS / 1_000)
+        batch, now_s = self.feed.pull(), time.monotonic()
+        if batch.decoder and (self.state is None or batch.decoder != self.state.decoder):
+            self.state = DisplayState(batch.decoder)
+        if self.state is None:
+            return None
+        self.state.apply(batch, now_s)
+        return self.state.trouble(now_s)
+
+    def until(self, wanted):
+        """Draw until it is as wanted; the trouble of that frame."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            trouble = self.frame()
+            if self.state is not None and wanted(self.state, trouble):
+                return trouble
+        raise AssertionError("waited in vain")
+
+    def until_it_decodes(self, windows):
+        """Until so many more windows have come and nothing is wrong."""
+        before = self.state.n_decisions if self.state else 0
+        self.until(lambda state, trouble: not trouble and state.n_decisions >= before + windows)
+
+
+@pytest.fixture
+def display(lsl_config):
+    """A display that looks for a decoder."""
+    watching = Watching()
+    yield watching
+    watching.feed.stop()
+
+
+@pytest.fixture
+def decoder(commands, bundle, display):
+    """A decoder at work on a steady source, and shown."""
+    started = commands.start("decode", bundle)
+    commands.start_python(STEADY_SOURCE, bundle, "the-rig")
+    display.until_it_decodes(3)
+    return started
+
+
+def red(state, trouble):
+    """The decoder's silence is what is wrong."""
+    return trouble is not None and "no word from the decoder" in trouble.what
+
+
+def test_a_killed_decoder_is_told_and_its_successor_shown(commands, bundle, display, decoder):
+    decoder.kill()
+    killed_s = time.monotonic()
+    trouble = display.until(red)
+    assert trouble.age_s <= time.monotonic() - killed_s + 0.3, "older than its last sign"
+    assert trouble.age_s < GENEROUS_S
+    commands.start("decode", bundle)
+    display.until_it_decodes(3)
+
+
+def test_a_frozen_decoder_is_told_and_goes_on_where_it_was(display, decoder):
+    if not hasattr(signal, "SIGSTOP"):
+        pytest.skip("this system has no SIGSTOP")
+    windows = display.state.n_decisions
+    decoder.send_signal(signal.SIGSTOP)
+    trouble = display.until(red)
+    assert trouble.what == "no word from the decoder", "the spikes still come"
+    assert trouble.age_s < GENEROUS_S
+    decoder.send_signal(signal.SIGCONT)
+    display.until_it_decodes(3)
+    numbers = [decision.window for decision in display.state.decisions]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "no window was lost"
+    assert len(numbers) > windows
