@@ -10,6 +10,7 @@ from offline.simulate import simulate
 from offline.train import train_bundle
 from rtdecode.session import read_session
 from rtdecode.windows import WindowSpec
+from tests.live.go_bundle import write_go_bundle
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,12 @@ def bundle(session_file, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def go_bundle(tmp_path_factory) -> Path:
+    """A decoder that says go when one unit fires."""
+    return write_go_bundle(tmp_path_factory.mktemp("go") / "go.pt")
+
+
 class Commands:
     """Starts ``rtdecode`` commands and leaves none behind."""
 
@@ -38,16 +45,30 @@ class Commands:
         """A command in a process of its own, its output kept."""
         return self.start_python("-m", "rtdecode.cli", *arguments)
 
-    def start_python(self, *arguments) -> subprocess.Popen:
+    def start_python(self, *arguments, stdin=None) -> subprocess.Popen:
         """A Python process with these arguments."""
         child = subprocess.Popen(
             [sys.executable, *map(str, arguments)],
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         self.children.append(child)
         return child
+
+    def call(self, *arguments) -> str:
+        """Run a command to its end; what it said on standard output."""
+        child = self.start(*arguments)
+        told, said = child.communicate(timeout=100)
+        assert child.returncode == 0, said
+        return told.strip()
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        for child in self.children:
+            child.kill()  # does nothing to one that has ended
+            child.communicate()
 
     def run(self, *arguments, code=0) -> str:
         """Run a command to its end; what it said on standard error."""
@@ -67,6 +88,4 @@ def commands():
     """Commands as processes; what still runs at the end is killed."""
     started = Commands()
     yield started
-    for child in started.children:
-        child.kill()  # does nothing to one that has ended
-        child.communicate()
+    started.end()
