@@ -41,8 +41,6 @@ class Area:
         Share of its units that respond to pictures.
     field_scale : float
         Size of receptive fields, VISp = 1.
-    evoked : float
-        Share of their spikes that pictures drive, VISp = 1.
     private : float
         Weight of tuning that no receptive field explains, VISp = 1.
     """
@@ -56,23 +54,22 @@ class Area:
     responsive: float = 0.0
     field_scale: float = 1.0
     private: float = 1.0
-    evoked: float = 1.0
 
 
 UNNAMED_CORTEX = "VIS"
 """Where a probe that was aimed at a visual area has missed it."""
 
 AREAS: Mapping[str, Area] = {
-    "VISp": Area(63, 0.97, "C", 6.6, 47.0, 41.5, 0.94, 1.00, 1.0),
-    "VISl": Area(39, 0.75, "D", 5.8, 50.3, 41.6, 0.60, 1.25, 1.2, 0.70),
-    "VISal": Area(67, 0.80, "E", 5.8, 52.3, 42.1, 0.58, 1.35, 1.1, 0.70),
-    "VISrl": Area(50, 0.80, "F", 5.8, 53.6, 46.6, 0.45, 1.35, 1.2, 0.70),
-    "VISam": Area(58, 0.85, "A", 5.8, 57.5, 48.7, 0.55, 1.60, 1.1, 0.70),
-    "VISpm": Area(44, 0.63, "B", 5.8, 58.8, 49.4, 0.55, 1.60, 1.1, 0.70),
-    "VIS": Area(35, 0.00, "ABCDEF", 6.6, 53.0, 45.0, 0.50, 1.40, 1.3, 0.70),
-    "LGd": Area(55, 0.60, "CD", 9.0, 45.2, 36.0, 0.75, 0.80, 1.2, 0.70),
-    "LP": Area(76, 0.80, "ABE", 7.0, 53.0, 42.7, 0.35, 1.80, 1.4, 0.60),
-    "LGv": Area(16, 0.35, "CD", 7.0, 52.0, 40.0, 0.50, 1.50, 1.4, 0.60),
+    "VISp": Area(63, 0.97, "C", 6.5, 45.5, 41.5, 0.94, 1.00, 1.0),
+    "VISl": Area(39, 0.75, "D", 5.8, 45.5, 41.6, 0.60, 1.25, 1.2),
+    "VISal": Area(67, 0.80, "E", 5.8, 48.0, 42.1, 0.58, 1.35, 1.1),
+    "VISrl": Area(50, 0.80, "F", 5.8, 51.0, 46.6, 0.45, 1.35, 1.2),
+    "VISam": Area(58, 0.85, "A", 5.8, 56.0, 48.7, 0.55, 1.60, 1.1),
+    "VISpm": Area(44, 0.63, "B", 5.8, 59.0, 49.4, 0.55, 1.60, 1.1),
+    "VIS": Area(35, 0.00, "ABCDEF", 6.6, 50.0, 45.0, 0.50, 1.40, 1.3),
+    "LGd": Area(55, 0.60, "CD", 9.0, 43.0, 36.0, 0.75, 0.80, 1.2),
+    "LP": Area(76, 0.80, "ABE", 7.0, 52.0, 42.7, 0.35, 1.80, 1.4),
+    "LGv": Area(16, 0.35, "CD", 7.0, 52.0, 40.0, 0.50, 1.50, 1.4),
     "PO": Area(22, 0.40, "AB", 6.0),
     "APN": Area(45, 0.60, "BF", 7.0),
     "VPM": Area(24, 0.50, "EF", 6.0),

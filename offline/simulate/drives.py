@@ -35,7 +35,7 @@ TEMPORAL_OCTAVES = 1.5
 DIRECTION_TUNING = 0.35
 EARLY_PRIVATE = 0.45
 """Private spread of the transient, as a share of the sustained response's."""
-GRATING_PRIVATE = 0.2
+GRATING_PRIVATE = 0.4
 """Private spread for gratings, as a share of that for pictures."""
 
 

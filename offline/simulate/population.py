@@ -40,7 +40,7 @@ FAST_SPIKING_SHARE = 0.17
 FAST_SPIKING_RATE = 2.0
 EARLIEST_ONSET_MS = 34.0
 ONSET_SPREAD = 0.5
-PRIVATE_SD = 0.42
+PRIVATE_SD = 0.50
 FAST_SPIKING_PRIVATE = 0.45
 
 FloatArray = NDArray[np.float64]
@@ -170,8 +170,7 @@ def _draw_rates(
 
 def _draw_evoked(names: NDArray[np.str_], rng: np.random.Generator) -> FloatArray:
     responds = rng.random(len(names)) < _law(names, "responsive")
-    share = _law(names, "evoked") * rng.beta(EVOKED_A, EVOKED_B, len(names))
-    return np.where(responds, share, 0.0)
+    return np.where(responds, rng.beta(EVOKED_A, EVOKED_B, len(names)), 0.0)
 
 
 def _draw_latencies(names: NDArray[np.str_], rng: np.random.Generator) -> FloatArray:
