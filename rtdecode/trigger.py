@@ -21,6 +21,7 @@ from rtdecode.errors import UserError
 from rtdecode.microseconds import NEVER_US, US_PER_MS, US_PER_S
 
 MINUTE_US = 60 * US_PER_S
+EARLY_US = 20_000  # clocks of two hosts agree better than this; else one of them is wrong
 SUM_TOLERANCE = 1e-3  # probabilities of float32 sum to 1 within this
 
 
@@ -55,6 +56,7 @@ class Reason(StrEnum):
     TROUBLED = "decoder not decoding"
     STALE = "stale data"
     DELAYED = "answer too late"
+    EARLY = "answer before its window's end"
     INCOMPLETE = "incomplete window"
     MISSING = "too many late or lost spikes"
     BELOW = "below threshold"
@@ -324,19 +326,17 @@ class TriggerPolicy:
         return untimely
 
     def _untimely(self, seen: Evidence) -> Reason | None:
-        """What of the data forbids a trigger."""
-        settings = self.settings
-        if not seen.decoding:
-            return Reason.TROUBLED
-        if seen.data_age_us > settings.stale_ms * US_PER_MS:
-            return Reason.STALE
-        if seen.delay_us >= settings.delay_ms * US_PER_MS:
-            return Reason.DELAYED
-        if not seen.complete:
-            return Reason.INCOMPLETE
-        if seen.missing > settings.missing_share * seen.spikes:
-            return Reason.MISSING
-        return None
+        """What of the data forbids a trigger; the first that does."""
+        settings, delay_us = self.settings, seen.delay_us
+        signs = {
+            Reason.TROUBLED: not seen.decoding,
+            Reason.STALE: seen.data_age_us > settings.stale_ms * US_PER_MS,
+            Reason.DELAYED: delay_us >= settings.delay_ms * US_PER_MS,
+            Reason.EARLY: delay_us < -EARLY_US,
+            Reason.INCOMPLETE: not seen.complete,
+            Reason.MISSING: seen.missing > settings.missing_share * seen.spikes,
+        }
+        return next((reason for reason, holds in signs.items() if holds), None)
 
     def _decide(self, now_us: int) -> Reason:
         """Of a window that is part of a run."""

@@ -69,6 +69,7 @@ VETOES = {
     Reason.TROUBLED: [{"decoding": False}],
     Reason.STALE: [{"data_age_us": 100_001}],
     Reason.DELAYED: [{"delay_us": 200_000}],
+    Reason.EARLY: [{"delay_us": -20_001}],
     Reason.INCOMPLETE: [{"complete": False}],
     Reason.MISSING: [{"missing": 6}, {"missing": 1, "spikes": 1}, {"missing": 1, "spikes": 0}],
     Reason.BELOW: [{"probabilities": UNSURE}],

@@ -143,6 +143,10 @@ class Firing:
         self._enter(mode, ASKED)
         return self.told()
 
+    def brief(self) -> dict[str, object]:
+        """Mode and why; from any thread."""
+        return {"mode": self.mode.value, "why": self._why}
+
     def told(self) -> dict[str, object]:
         """Mode, why, and how many windows were answered how."""
         fired, withheld = self._counts[Reason.FIRED], self._counts[Reason.WITHHELD]
