@@ -56,6 +56,31 @@ def latency(
     bench_latency(settings, figures, force)
 
 
+@app.command()
+def kernels(
+    seconds: Annotated[float, typer.Option(min=0.1, help="Of measuring, in all.")] = 30.0,
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Bin a window, beside NumPy, elephant and pynapple on the same spikes."""
+    from benchmarks.kernels import bench_kernels
+
+    bench_kernels(seconds, figures, force)
+
+
+@app.command()
+def replay(
+    seconds: Annotated[float, typer.Option(min=10.0, help="Length of the session.")] = 9_700.0,
+    backend: Annotated[str, typer.Option(help="As for decode.")] = "torchscript",
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Decode a full-size session on the virtual clock, and a slice of it live as well."""
+    from benchmarks.replay import bench_replay
+
+    bench_replay(seconds, backend, figures, force)
+
+
 @app.command("session-load")
 def session_load(
     repeats: Annotated[int, typer.Option(min=1, help="Loads of each reader.")] = 3,

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision, Engine, EngineSettings
+from rtdecode.kernels.feed import fill_samples
 from rtdecode.kernels.ingest import SEQUENCE_MASK, WATERMARK_ID
 from rtdecode.session.model import Session
 from rtdecode.tasks import Task, apply_rule
 from rtdecode.windows import Hops
+
+TimedSpikes = tuple[NDArray[np.int64], NDArray[np.int32]]
 
 
 def decode_session(
@@ -72,7 +76,9 @@ def new_engine(decoder: Decoder, settings: EngineSettings | None = None) -> Engi
     )
 
 
-def decode_task(engine: Engine, session: Session, task: Task) -> Iterator[Decision]:
+def decode_task(
+    engine: Engine, session: Session, task: Task, spikes: TimedSpikes | None = None
+) -> Iterator[Decision]:
     """Feed a session's spikes, window by window, each closed by a watermark at its end.
 
     Parameters
@@ -81,10 +87,12 @@ def decode_task(engine: Engine, session: Session, task: Task) -> Iterator[Decisi
     session : Session
     task : Task
         Its labels must be among the decoder's classes or they go unscored.
+    spikes : tuple, optional
+        The session's ``in_time_order``, where that is at hand.
     """
     if not len(task):
         return
-    source = _Source(engine, session, int(task.onsets_us[0]) + engine.spec.offset_us)
+    source = _Source(engine, session, int(task.onsets_us[0]) + engine.spec.offset_us, spikes)
     for onset_us, label in zip(task.onsets_us.tolist(), task.labels.tolist(), strict=True):
         window = engine.mark(onset_us, label, session_us=onset_us)
         source.send_until(window.end_us)
@@ -125,24 +133,28 @@ def stretch(session: Session, start_us: int | None, stop_us: int | None) -> tupl
 class _Source:
     """A session's spikes as rows of the wire, each stretch closed by a watermark."""
 
-    def __init__(self, engine: Engine, session: Session, start_us: int) -> None:
+    def __init__(
+        self, engine: Engine, session: Session, start_us: int, spikes: TimedSpikes | None = None
+    ) -> None:
         self._engine = engine
-        self._times_us, self._rows = session.in_time_order()
+        self._times_us, self._rows = spikes or session.in_time_order()
         self._ids = session.units.ids.astype(np.int32)
         self._sent = int(np.searchsorted(self._times_us, start_us))
         self._sequence = 0
+        self._samples = np.empty((0, 2), np.int32)
+        self._mark = np.full((1, 2), WATERMARK_ID, np.int32)
         self.send_until(start_us)
 
     def send_until(self, watermark_us: int) -> None:
         """Every spike before this time that was not sent yet, then the watermark."""
-        upto = max(self._sent, int(np.searchsorted(self._times_us, watermark_us)))
-        rows = slice(self._sent, upto)
-        n = upto - self._sent
-        samples = np.empty((n + 1, 2), np.int32)
-        samples[:n, 0] = self._ids[self._rows[rows]]
-        samples[n, 0] = WATERMARK_ID
-        samples[:, 1] = (self._sequence + np.arange(n + 1)) & SEQUENCE_MASK
-        times_us = np.append(self._times_us[rows], watermark_us)
-        self._engine.ingest(samples, times_us, watermark_us)
-        self._sent = upto
-        self._sequence += n + 1
+        low = self._sent
+        high = max(low, int(np.searchsorted(self._times_us, watermark_us)))
+        if high - low > len(self._samples):
+            self._samples = np.empty((2 * (high - low), 2), np.int32)
+        samples = self._samples[: high - low]
+        fill_samples(self._ids, self._rows, low, high, self._sequence, samples)
+        self._engine.ingest(samples, self._times_us[low:high], watermark_us)
+        self._mark[0, 1] = (self._sequence + high - low) & SEQUENCE_MASK
+        self._engine.ingest(self._mark, np.array([watermark_us]), watermark_us)
+        self._sent = high
+        self._sequence += high - low + 1

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtdecode.kernels.binning import bin_window, first_at_or_after
+from rtdecode.kernels.binning import add_spikes, bin_window, first_at_or_after
 from rtdecode.kernels.ring import bin_ring_window, make_ring, push_spike
 from tests.kernels import reference
 
@@ -61,3 +61,17 @@ def test_an_edge_belongs_to_the_bin_that_it_begins():
     edges = np.array([-1, 0, 9, 10, 19, 20], np.int64)
     bin_window(edges, np.zeros(6, np.int32), 0, BIN_US, out)
     assert out[:, 0].tolist() == [2, 2]
+
+
+@given(st.integers(1, 2_000_000_000), st.integers(-(2**50), 2**50), st.integers(1, 4000))
+def test_bins_are_exact_at_every_edge_however_long_they_are(bin_us, start_us, n_bins):
+    """Spikes out of order go by a product in floating point: it must round nowhere."""
+    edges = start_us + np.arange(n_bins + 1) * bin_us
+    times_us = np.concatenate([edges, edges - 1])
+    out = np.zeros((n_bins, 1), np.uint16)
+    added = add_spikes(
+        times_us, np.zeros(len(times_us), np.int32), 0, len(times_us), start_us, bin_us, out
+    )
+    # An edge and the microsecond before the next: two in each bin, but for bins of one.
+    assert (out == 2).all()
+    assert added == 2 * n_bins
