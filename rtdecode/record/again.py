@@ -103,7 +103,7 @@ def decode_record(engine: Engine, record: Record) -> Iterator[tuple[Decision, Re
         for feed in feeds:
             feed.send_until(recorded)
         # Whatever has come by now is all that there was: the window waits no longer.
-        for decision in engine.step(window.end_us):
+        for decision in engine.step(window.end_us + engine.settings.lateness_us):
             yield decision, recorded
 
 

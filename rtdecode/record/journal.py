@@ -248,17 +248,19 @@ def remove(folder: Path) -> None:
     UserError
         If it is no journal, or another process writes it.
     """
-    check_at_rest(folder, _read_about(folder))  # nothing but a journal is ever removed
+    check_at_rest(folder)  # which nothing but a journal passes
     shutil.rmtree(folder)
 
 
-def check_at_rest(folder: Path, about: Mapping[str, Any]) -> None:
+def check_at_rest(folder: Path) -> None:
     """Refuse a journal that another process is writing.
 
     Raises
     ------
     UserError
+        Also if it is no journal.
     """
+    about = _read_about(folder)
     try:
         pid, started_s = int(about["writer"]["pid"]), float(about["writer"]["started_s"])
         began_s = psutil.Process(pid).create_time()

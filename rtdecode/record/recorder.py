@@ -235,12 +235,12 @@ def record(spec: Mapping[str, Any], orders: queue.SimpleQueue[Any], tell: Tell) 
     """
     file = Path(spec["file"])
     folder = journal_of(file)
-    if spec["force"] and folder.is_dir():
-        remove(folder)
     # By whole seconds: sliding windows lie on the same grid in the record's time.
     zero_us = streams.clock_us() // US_PER_S * US_PER_S
     about = {"zero_us": zero_us, "started_s": time.time() - (streams.clock_us() - zero_us) / 1e6}
     try:
+        if spec["force"] and folder.is_dir():
+            remove(folder)
         journal = Journal(folder, about | spec["about"])
         recorder = Recorder(journal, orders, tell)
         _end_on_terminate(recorder)

@@ -15,7 +15,7 @@ from typing import Any
 
 from rtdecode.errors import UserError
 from rtdecode.files import check_writable
-from rtdecode.record.journal import journal_of
+from rtdecode.record.journal import check_at_rest, journal_of
 
 START_S = 30.0  # a cold start imports much
 LOOK_S = 0.2
@@ -143,7 +143,8 @@ def check_record(file: Path, force: bool) -> None:
     Raises
     ------
     UserError
-        If the file or a journal is there, or pynwb is not installed.
+        If the file or a journal is there, a journal is being written, or pynwb is
+        not installed.
     """
     check_writable(file, force)
     folder = journal_of(file)
@@ -152,5 +153,7 @@ def check_record(file: Path, force: bool) -> None:
             f"{folder} is there, the journal of a run that was not finished: finish it with "
             f"rtdecode recover {folder}, or --force to drop it"
         )
+    if folder.exists():
+        check_at_rest(folder)
     if find_spec("pynwb") is None:
         raise UserError("a record is an NWB file, which needs pynwb: pip install 'rtdecode[nwb]'")

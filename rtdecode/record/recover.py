@@ -21,7 +21,7 @@ def recover_record(folder: Path, force: bool = False) -> Path:
         If it is no journal, its record is there already, or there is no room.
     """
     journal = JournalReader(folder)
-    check_at_rest(folder, journal.about)
+    check_at_rest(folder)
     file = folder.with_name(folder.name.removesuffix(SUFFIX))
     if file == folder:
         raise UserError(f"expected a journal named RUN.nwb{SUFFIX}, found {folder}: rename it")
