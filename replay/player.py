@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from replay.probe_outlets import ProbeOutlets
 from rtdecode import streams
 from rtdecode.errors import UserError
 from rtdecode.markers import END_MARKER, encode_presentation
@@ -40,6 +41,8 @@ class ReplaySettings:
         Stimulus tables whose presentations are told; all but spontaneous by default.
     spikes, stimuli : str
         Names of the streams.
+    by_probe : bool
+        A spike stream for every probe, named ``SPIKES-PROBE``.
     """
 
     speed: float = 1.0
@@ -48,6 +51,7 @@ class ReplaySettings:
     tables: Sequence[str] = ()
     spikes: str = streams.SPIKES
     stimuli: str = streams.STIMULI
+    by_probe: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ class Player:
         self._ids = session.units.ids.astype(np.int32)[rows[low:high]]
         self.markers = _markers(session, settings.tables, self.start_us, self.stop_us)
         about = {"session": session.name, "speed": f"{settings.speed:g}"}
-        self._spikes = streams.SpikeOutlet(session.units, settings.spikes, replay=about)
+        outlet = ProbeOutlets if settings.by_probe else streams.SpikeOutlet
+        self._spikes = outlet(session.units, settings.spikes, replay=about)
         self._stimuli = streams.TextOutlet(settings.stimuli)
         self.sent_spikes = 0
         self.sent_markers = 0

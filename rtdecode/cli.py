@@ -97,6 +97,9 @@ def replay(
         typer.Option(help="Stimulus tables to tell, with commas between; all by default."),
     ] = "",
     no_filter: NoFilter = False,
+    by_probe: Annotated[
+        bool, typer.Option("--by-probe", help="A spike stream for every probe.")
+    ] = False,
     wait: Annotated[
         str,
         typer.Option(help="Begin with: listeners, decoder (one that is ready), nothing."),
@@ -112,6 +115,7 @@ def replay(
         start_us=microseconds(start),
         stop_us=microseconds(stop),
         tables=tuple(name for name in tables.split(",") if name),
+        by_probe=by_probe,
     )
     try:
         begin = Wait(wait)

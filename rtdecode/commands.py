@@ -54,7 +54,10 @@ def decode(
         float | None, typer.Option(help="With --session: onsets before this second.")
     ] = None,
     spikes: Annotated[
-        str | None, typer.Option(help="Name of the spike stream; the only one without.")
+        str | None,
+        typer.Option(
+            metavar="NAME,...", help="Spike streams, one a probe; all; the only one without."
+        ),
     ] = None,
     stimuli: Annotated[
         str | None, typer.Option(help="Name of the marker stream; the only one without.")
@@ -96,7 +99,7 @@ def decode(
 
     given = {
         "bundle": None if bundle is None else str(bundle),
-        "streams.spikes": spikes,
+        "streams.spikes": None if spikes is None else [name for name in spikes.split(",") if name],
         "streams.stimuli": stimuli,
         "engine.lateness_ms": None if lateness is None else lateness_ms(lateness),
         "engine.sliding_ms": None if sliding is None else hop_ms(sliding),

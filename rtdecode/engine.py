@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.kernels import ingest as rows
+from rtdecode.kernels.parts import Parts, gather, ingest_part, make_parts
 from rtdecode.kernels.ring import HEAD, OPEN_FROM_US, bin_ring_window
 from rtdecode.microseconds import FOREVER_US, NEVER_US
 from rtdecode.windows import Hops, WindowSpec
@@ -48,7 +49,7 @@ class EngineSettings:
     dedup_us: int = 100_000
     ahead_us: int = 1_000_000
     retain_us: int = 1_000_000
-    capacity: int = 1 << 20
+    capacity: int = 1 << 21
     hop_us: int = 0
 
 
@@ -144,6 +145,8 @@ class Engine:
         Told of every window that opens.
     skipped : int
         Sliding windows that were due when they were worth no decision any more.
+    parts : Parts or None
+        What differs from stream to stream where there are several.
     """
 
     def __init__(
@@ -161,6 +164,7 @@ class Engine:
         self._predict = predict
         self._tick = tick
         self._counts = np.zeros((spec.n_bins, len(unit_ids)), np.uint16)
+        self.parts: Parts | None = None
         self.deciding: Window | None = None
         self.follower: Follower | None = None
         self.skipped = 0
@@ -188,8 +192,24 @@ class Engine:
         """Decide with another model from the next window on."""
         self._predict = predict
 
-    def ingest(self, samples: NDArray[np.int32], times_us: NDArray[np.int64], now_us: int) -> None:
-        """Take rows of the spike stream.
+    def hear(self, streams: int) -> None:
+        """Expect so many spike streams, each with watermarks and a sequence of its own."""
+        self.parts = make_parts(streams) if streams > 1 else None
+
+    def set_aside(self, stream: int, aside: bool) -> None:
+        """Wait for one of several streams no more, or again; without it no window is complete."""
+        assert self.parts is not None
+        self.parts.aside[stream] = aside
+        gather(self.intake, self.parts)
+
+    def ingest(
+        self,
+        samples: NDArray[np.int32],
+        times_us: NDArray[np.int64],
+        now_us: int,
+        stream: int = 0,
+    ) -> None:
+        """Take rows of a spike stream.
 
         Parameters
         ----------
@@ -198,10 +218,27 @@ class Engine:
         times_us : (n,) int64
         now_us : int
             The stream's clock.
+        stream : int
+            Which of several.
         """
-        settings = self.settings
-        latest_us = now_us + settings.ahead_us
-        rows.ingest(self.intake, samples, times_us, len(samples), latest_us, settings.dedup_us)
+        latest_us = now_us + self.settings.ahead_us
+        self.take(stream, samples, times_us, len(samples), latest_us, self.settings.dedup_us)
+
+    def take(
+        self,
+        stream: int,
+        samples: NDArray[np.int32],
+        times_us: NDArray[np.int64],
+        n: int,
+        latest_us: int,
+        dedup_us: int,
+    ) -> None:
+        """Take the first ``n`` rows of a pull from one stream; see ``rows.ingest``."""
+        if self.parts is None:
+            rows.ingest(self.intake, samples, times_us, n, latest_us, dedup_us)
+            return
+        ingest_part(self.intake, self.parts, stream, samples, times_us, n, latest_us, dedup_us)
+        gather(self.intake, self.parts)
 
     def mark(self, onset_us: int, label: str = "", session_us: int | None = None) -> Window:
         """Open the window of a stimulus onset."""

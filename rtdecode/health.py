@@ -9,6 +9,9 @@ from rtdecode.kernels.ingest import NEWEST_US, ROWS, WATERMARK_US, WATERMARKS
 from rtdecode.latency import LatencyLog
 from rtdecode.markers import Kind
 from rtdecode.microseconds import FOREVER_US, NEVER_US, US_PER_MS, US_PER_S
+from rtdecode.probes import Probes
+
+STEPPED = "rows come, but their times stand still: has the source's clock stepped?"
 
 
 class State(StrEnum):
@@ -34,6 +37,8 @@ class Health:
     ----------
     notice : str
         What stays worth knowing whatever the state: told where the state has no message.
+    probes : Probes or None
+        The spike streams, where each is watched for itself.
     """
 
     def __init__(self, stale_us: int) -> None:
@@ -42,6 +47,7 @@ class Health:
         self.since_us = 0
         self.message = ""
         self.notice = ""
+        self.probes: Probes | None = None
         self.windows = 0
         self.incomplete = 0
         self.faulted = 0
@@ -50,6 +56,8 @@ class Health:
         self._fault = ""
         self._rows = 0
         self._arrival_us = 0
+        self._latest_us = NEVER_US
+        self._moved_us = 0
         self._rate_from = (0, 0)
         self.spikes_per_s = 0.0
 
@@ -95,16 +103,28 @@ class Health:
         if not self._rows:
             return False
         if now_us - self._arrival_us > self.stale_us:
-            return self.change(State.STALE, self.since_us_or(now_us), "no spikes or watermarks")
+            trouble = "" if self.probes is None else self.probes.trouble()
+            message = trouble or "no spikes or watermarks"
+            return self.change(State.STALE, self.since_us_or(now_us), message)
+        if now_us - self._moved_us > self.stale_us:
+            return self.change(State.STALE, self._moved_us, STEPPED)
         if self._fault:
             return self.change(State.FAULTED, self.since_us, self._fault)
-        return self.change(State.DECODING if self.windows else State.READY, now_us)
+        message = "" if self.probes is None else self.probes.warning()
+        return self.change(State.DECODING if self.windows else State.READY, now_us, message)
 
     def observe(self, engine: Engine, now_us: int) -> None:
-        """Note whether rows have arrived."""
+        """Note whether rows have arrived; of several streams, from the one silent longest."""
         rows = int(engine.intake.tally[ROWS])
-        if rows != self._rows:
+        if self.probes is not None:
+            self.probes.observe(now_us)
+            self._rows, self._arrival_us = rows, self.probes.arrival_us
+        elif rows != self._rows:
             self._rows, self._arrival_us = rows, now_us
+        state = engine.intake.state
+        latest_us = max(int(state[WATERMARK_US]), int(state[NEWEST_US]))
+        if latest_us != self._latest_us:
+            self._latest_us, self._moved_us = latest_us, now_us
 
     def since_us_or(self, now_us: int) -> int:
         """When the present staleness began: the last arrival, or kept once told."""
@@ -143,6 +163,8 @@ class Health:
         }
         if engine is not None:
             self._measure_rate(engine, now_us)
+            if self.probes is not None:
+                said["streams"] = self.probes.told(now_us, stream_us)
             said |= {
                 "watermark_lag_ms": _lag_ms(engine, stream_us),
                 "spikes_per_s": round(self.spikes_per_s, 1),
@@ -150,6 +172,19 @@ class Health:
                 "windows_skipped": engine.skipped,
             }
         return said
+
+    def stuck_message(self, round_us: int, now_us: int) -> dict[str, object]:
+        """What is told of a loop that has not come round since, LSL clock; reads alone."""
+        stuck_s = (now_us - round_us) / US_PER_S
+        return {
+            "state": State.FAULTED.value,
+            "since_s": round_us / US_PER_S,
+            "message": f"the decoder's loop has not come round for {stuck_s:.1f} s",
+            "data_age_ms": self.data_age_ms(now_us),
+            "windows": self.windows,
+            "windows_incomplete": self.incomplete,
+            "windows_faulted": self.faulted,
+        }
 
     def _measure_rate(self, engine: Engine, now_us: int) -> None:
         tally = engine.intake.tally

@@ -9,8 +9,8 @@ only then do all the rest.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import cast
 
@@ -21,13 +21,14 @@ from rtdecode.backends import follow
 from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.health import Health, State
-from rtdecode.kernels.ingest import NEXT_SEQUENCE, ROWS, SEQUENCE_MASK, WATERMARK_US
+from rtdecode.kernels.ingest import WATERMARK_US
 from rtdecode.live_settings import LiveSettings
 from rtdecode.markers import Kind, Marker, read_marker
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_MS, US_PER_S
 from rtdecode.orders import Orders
 from rtdecode.outputs import Outputs, stages
 from rtdecode.posteriors import PosteriorLog
+from rtdecode.probes import Probes
 from rtdecode.pump import Pump, make_pump
 from rtdecode.realtime import settle
 from rtdecode.record import roles
@@ -39,12 +40,14 @@ from rtdecode.trigger import Mode, are_probabilities
 from rtdecode.triggers.evidence import evidence_of
 from rtdecode.triggers.firing import Firing
 from rtdecode.virtual import new_engine
+from rtdecode.watchdog import Watchdog
 
 IDLE_US = 10 * US_PER_MS  # how long spikes are pumped before markers are looked at
 HOT_US = 1_500  # the model is run dry this long before a window ends
 HOT_RUNS = 3
 HEALTH_US = 200 * US_PER_MS
 CALM_US = 20 * US_PER_MS  # what can wait is done when no window ends within this
+STUCK_US = 300 * US_PER_MS  # a round of the loop takes no longer
 OVERDUE_US = 100 * US_PER_MS  # or when it has been put off for so long
 
 
@@ -101,20 +104,32 @@ class LiveDecoder:
             self._record(self._outputs.uids)
             spikes = self._open_spikes()
             stimuli = self._open_stimuli() if self._needs_stimuli(spikes) else None
-            if spikes is None or self._stopping:
+            if not spikes or self._stopping:
                 return
             settle()
-            self._spike_stream = spikes.stream.name
+            self.engine.hear(len(spikes))
             self._pump = make_pump(
                 spikes, self.engine, follow(self.decoder, self.engine), self.settings.native
             )
-            self._keep_time(float(spikes.replay().get("speed", "1")))
+            self._keep_time(float(spikes[0].replay().get("speed", "1")))
             self._pump.until(FOREVER_US, 0, FOREVER_US)  # compiles, before the first window
+            self._watch(spikes)
             self._enter(State.READY)
-            while not self._done():
-                self._turn(stimuli)
+            with closing(Watchdog(STUCK_US, streams.clock_us, self._tell_stuck)) as watchdog:
+                watchdog.start()
+                while not self._done():
+                    self._turn(stimuli)
+                    watchdog.come_round()
             self._enter(State.STOPPED)
         self.log.shift(-self._shift_us)
+
+    def _watch(self, spikes: Sequence[streams.SpikeInlet]) -> None:
+        """From here on a stream that sends nothing is silent."""
+        settings, found = self.settings, [inlet.stream for inlet in spikes]
+        self._probes = Probes(
+            self.engine, found, settings.stale_us, settings.go_on, streams.clock_us()
+        )
+        self.health.probes = self._probes
 
     def _keep_time(self, speed: float) -> None:
         """Follow the stream's clock; lateness is of the wire, so it lasts as long on the wall."""
@@ -132,27 +147,29 @@ class LiveDecoder:
         scratch.ingest(samples, np.array([window.start_us, window.end_us]), window.end_us)
         list(scratch.step(window.end_us))
 
-    def _open_spikes(self) -> streams.SpikeInlet | None:
-        found = self._wait_for(self.settings.spikes, streams.SPIKE_FORMAT)
-        return None if found is None else sources.open_spikes(found, self.decoder)
+    def _open_spikes(self) -> list[streams.SpikeInlet]:
+        """The spike streams, once all are there; none where we are told to stop first."""
+        waits = [self._wait_for(name, streams.SPIKE_FORMAT) for name in self.settings.spikes]
+        found = [stream for wait in waits for stream in wait]
+        return sources.open_spikes(found, self.decoder) if all(waits) else []
 
-    def _needs_stimuli(self, spikes: streams.SpikeInlet | None) -> bool:
+    def _needs_stimuli(self, spikes: Sequence[streams.SpikeInlet]) -> bool:
         """Sliding windows need no marker; but a replay tells its time and its end by them."""
         settings = self.settings
         wanted = bool(settings.stimuli) or settings.once or not settings.engine.hop_us
-        return spikes is not None and (wanted or bool(spikes.replay()))
+        return bool(spikes) and (wanted or bool(spikes[0].replay()))
 
     def _open_stimuli(self) -> streams.TextInlet | None:
         found = self._wait_for(self.settings.stimuli, streams.TEXT_FORMAT)
-        return None if found is None else sources.open_stimuli(found)
+        return sources.open_stimuli(found[0]) if found else None
 
-    def _wait_for(self, name: str, form: streams.Format) -> streams.Found | None:
-        """The stream, or None where we are told to stop first."""
-        self._enter(State.WAITING, f"waiting for a stream {name or 'of type ' + form.kind}")
+    def _wait_for(self, name: str, form: streams.Format) -> list[streams.Found]:
+        """The stream, or all; none where we are told to stop first."""
+        self._enter(State.WAITING, f"waiting for {sources.sought(name, form)}")
         found = sources.wait_for(name, form, HEALTH_US / US_PER_S, self._wait_on)
-        if found is not None:
-            role = roles.SPIKES if form is streams.SPIKE_FORMAT else roles.STIMULI
-            self._record({role: found.uid})
+        role = roles.SPIKES if form is streams.SPIKE_FORMAT else roles.STIMULI
+        for stream in found:
+            self._record({role: stream.uid})
         return found
 
     def _record(self, uids: Mapping[str, str]) -> None:
@@ -235,7 +252,7 @@ class LiveDecoder:
         stages_ms = stages(decision, watermark_us, decided_us, push_ms)
         if "trigger_ms" in event:
             stages_ms["trigger"] = cast(float, event["trigger_ms"])
-        self._outputs.tell(decision, stages_ms, self._last_rows(), self._rows_taken())
+        self._outputs.tell(decision, stages_ms, self._probes)
         self._outputs.tell_trigger(event)
         self.health.incomplete += not decision.complete
         self.health.latency.add(stages_ms)
@@ -253,15 +270,6 @@ class LiveDecoder:
         delay_us = decided_us - decision.window.end_us
         seen = evidence_of(decision, self.health, delay_us, now_us)
         return self.firing.answer(seen, now_us)
-
-    def _last_rows(self) -> dict[str, int]:
-        """Sequence of the last row taken, by spike stream."""
-        sequence = int(self.engine.intake.state[NEXT_SEQUENCE]) - 1
-        return {self._spike_stream: sequence & SEQUENCE_MASK}
-
-    def _rows_taken(self) -> dict[str, int]:
-        """Rows taken since the start, by spike stream."""
-        return {self._spike_stream: int(self.engine.intake.tally[ROWS])}
 
     def swap(self, decoder: Decoder) -> None:
         """Decode with another bundle from the next window on; between two windows alone.
@@ -334,6 +342,12 @@ class LiveDecoder:
             told["record"] = self.recording.told()
         self._outputs.tell_health(said | told, now_us)
         self._said_us = now_us
+
+    def _tell_stuck(self, round_us: int) -> None:
+        """In the watchdog's thread: the loop cannot say it, so this touches nothing of its."""
+        now_us = streams.clock_us()
+        said = self.health.stuck_message(round_us, now_us) | {"trigger": self.firing.brief()}
+        self._outputs.tell_health(said, now_us)
 
     def _done(self) -> bool:
         most = self.settings.most_windows

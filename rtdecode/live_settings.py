@@ -17,8 +17,13 @@ class LiveSettings:
     Attributes
     ----------
     engine : EngineSettings
-    spikes, stimuli : str
-        Names of the streams to decode; empty for the one of that type.
+    spikes : tuple of str
+        Names of the spike streams, one a probe; an empty name for the only one
+        of its type, ``all`` for every one of it.
+    stimuli : str
+        Name of the marker stream; empty for the only one of its type.
+    go_on : bool
+        Whether windows wait for the others alone when a spike stream is silent.
     stale_us : int
         Without rows for this long the data are stale.
     deadline_ms : float
@@ -39,8 +44,9 @@ class LiveSettings:
     """
 
     engine: EngineSettings = field(default_factory=EngineSettings)
-    spikes: str = ""
+    spikes: tuple[str, ...] = ("",)
     stimuli: str = ""
+    go_on: bool = False
     stale_us: int = 300 * US_PER_MS
     deadline_ms: float = 10.0
     once: bool = False
@@ -65,7 +71,8 @@ def settings_of(rig: Rig, once: bool = False, most_windows: int = 0) -> LiveSett
     )
     return LiveSettings(
         engine=engine,
-        spikes=next(iter(rig.streams.spikes), ""),
+        spikes=rig.streams.spikes or ("",),
+        go_on=rig.streams.silent == "go-on",
         stimuli=rig.streams.stimuli,
         stale_us=round(section.stale_ms * US_PER_MS),
         deadline_ms=section.deadline_ms,

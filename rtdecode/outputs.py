@@ -11,6 +11,7 @@ from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision
 from rtdecode.kernels.ingest import KINDS
 from rtdecode.microseconds import US_PER_MS
+from rtdecode.probes import Probes
 from rtdecode.record import roles
 from rtdecode.trigger import are_probabilities
 
@@ -66,13 +67,7 @@ class Outputs:
         self._posterior.push(decision.probabilities, decision.window.end_us)
         return (streams.clock_us() - pushing_us) / US_PER_MS
 
-    def tell(
-        self,
-        decision: Decision,
-        stages_ms: Mapping[str, float],
-        rows: Mapping[str, int],
-        taken: Mapping[str, int],
-    ) -> None:
+    def tell(self, decision: Decision, stages_ms: Mapping[str, float], probes: Probes) -> None:
         """Push the decision.
 
         Parameters
@@ -80,13 +75,12 @@ class Outputs:
         decision : Decision
         stages_ms : mapping
             As ``stages`` gives them.
-        rows : mapping of str to int
-            Sequence of the last row that was taken, by spike stream.
-        taken : mapping of str to int
-            Rows that were taken since the start, by spike stream.
+        probes : Probes
+            The spike streams that it was made of.
         """
         said = self._message(decision, stages_ms)
-        said |= {"rows": dict(rows), "taken": dict(taken), "bundle": self.bundle}
+        said |= {"missing": probes.behind(decision.window.end_us), "bundle": self.bundle}
+        said |= {"rows": probes.last_rows(), "taken": probes.rows_taken()}
         self._decisions.push_json(said, decision.window.end_us)
 
     def tell_trigger(self, said: Mapping[str, object]) -> None:

@@ -10,17 +10,19 @@ a chunk. ``PlainPump`` does the same through pylsl where that cannot be had
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from llvmlite import binding
 from numba import types
+from numpy.typing import NDArray
 
 from rtdecode.engine import Engine
 from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import WATERMARK_US, Intake, ingest
 from rtdecode.kernels.jit import kernel
+from rtdecode.kernels.parts import slowest
 from rtdecode.kernels.stamps import stamps_to_us
 from rtdecode.kernels.sums import Sums, add_to_open
 from rtdecode.microseconds import US_PER_S
@@ -31,8 +33,18 @@ ROWS_PER_PULL = 1 << 16
 LONGEST_WAIT_S = 0.02
 
 
+class RowInlet(Protocol):
+    """Gives rows of spikes and watermarks, whatever it receives."""
+
+    has_events: bool
+    """One spike a row, so that the same row twice is a duplicate."""
+
+    def pull(self, timeout_s: float = 0.0) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Wait for the first row, then take what is there; see ``SpikeInlet.pull``."""
+
+
 class Pump(Protocol):
-    """Moves rows from a spike stream into an engine."""
+    """Moves rows from spike streams into an engine."""
 
     def until(self, watermark_us: int, deadline_us: int, latest_us: int) -> None:
         """Ingest rows until the watermark has come this far or the LSL clock has.
@@ -54,10 +66,10 @@ class Pump(Protocol):
 
 
 class PlainPump:
-    """Through pylsl; Python runs once a chunk."""
+    """Through pylsl; Python runs once a chunk. Of one stream or several, of counts too."""
 
-    def __init__(self, inlet: SpikeInlet, engine: Engine, sums: Sums) -> None:
-        self._inlet = inlet
+    def __init__(self, inlets: Sequence[RowInlet], engine: Engine, sums: Sums) -> None:
+        self._inlets = inlets
         self._sums = sums
         self._engine = engine
         self._times_us = np.empty(ROWS_PER_PULL, np.int64)
@@ -68,17 +80,25 @@ class PlainPump:
 
     def until(self, watermark_us: int, deadline_us: int, latest_us: int) -> None:
         """See ``Pump.until``."""
-        intake, dedup_us = self._engine.intake, self._engine.settings.dedup_us
+        engine, n = self._engine, len(self._inlets)
         while True:
             wait_s = min(max((deadline_us - clock_us()) / US_PER_S, 0.0), LONGEST_WAIT_S)
-            samples, stamps = self._inlet.pull(wait_s)
-            n = len(stamps)
-            stamps_to_us(stamps, n, self._times_us)
-            overrun_us = max(0, clock_us() - deadline_us)
-            ingest(intake, samples, self._times_us, n, latest_us + overrun_us, dedup_us)
-            add_to_open(intake.ring, self._sums)
-            if intake.state[WATERMARK_US] >= watermark_us or clock_us() >= deadline_us:
+            # No window is complete before the slowest stream has spoken: wait for that one.
+            first = 0 if engine.parts is None else slowest(engine.parts)
+            for turn in range(n):
+                self._take((first + turn) % n, 0.0 if turn else wait_s, deadline_us, latest_us)
+            add_to_open(engine.intake.ring, self._sums)
+            if engine.watermark_us >= watermark_us or clock_us() >= deadline_us:
                 return
+
+    def _take(self, stream: int, wait_s: float, deadline_us: int, latest_us: int) -> None:
+        inlet, engine = self._inlets[stream], self._engine
+        samples, stamps = inlet.pull(wait_s)
+        n = len(stamps)
+        stamps_to_us(stamps, n, self._times_us)
+        overrun_us = max(0, clock_us() - deadline_us)
+        dedup_us = engine.settings.dedup_us if inlet.has_events else 0
+        engine.take(stream, samples, self._times_us, n, latest_us + overrun_us, dedup_us)
 
 
 class NativePump:
@@ -214,11 +234,16 @@ def compile_pump(library: str) -> Callable[..., int]:
     return loop
 
 
-def make_pump(inlet: SpikeInlet, engine: Engine, sums: Sums, native: bool = True) -> Pump:
+def make_pump(inlets: Sequence[RowInlet], engine: Engine, sums: Sums, native: bool = True) -> Pump:
     """The fastest pump that this machine allows; ``native=False`` asks for the plain one."""
-    if not native:
-        return PlainPump(inlet, engine, sums)
+    spikes = [inlet for inlet in inlets if isinstance(inlet, SpikeInlet)]
+    if not native or len(spikes) < len(inlets):
+        return PlainPump(inlets, engine, sums)
     try:
-        return NativePump(inlet, engine, sums)
+        if engine.parts is None:
+            return NativePump(spikes[0], engine, sums)
+        from rtdecode.pump_several import SeveralPump
+
+        return SeveralPump(spikes, engine, sums)
     except (OSError, RuntimeError):
-        return PlainPump(inlet, engine, sums)
+        return PlainPump(inlets, engine, sums)

@@ -34,8 +34,18 @@ class StreamsSection(Section):
 
     spikes: Annotated[
         Labels,
-        Field(description="Names of the spike streams; the only one of type SpikeEvents without"),
+        Field(
+            description="Names of the spike streams, one a probe; all: every one of type "
+            "SpikeEvents; without one, the only one of that type"
+        ),
     ] = ()
+    silent: Annotated[
+        Literal["stale", "go-on"],
+        Field(
+            description="When one of several spike streams is silent: the data are stale, "
+            "or windows go on without it, marked incomplete"
+        ),
+    ] = "stale"
     counts: Annotated[
         Labels, Field(description="Names of streams of binned counts, beside or instead of spikes")
     ] = ()

@@ -2,48 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rtdecode import streams
 from rtdecode.decoder import Decoder
+from rtdecode.errors import UserError
+
+ALL = "all"
 
 
 def wait_for(
     name: str, form: streams.Format, look_s: float, goes_on: Callable[[], bool]
-) -> streams.Found | None:
+) -> list[streams.Found]:
     """The stream of this name or form as soon as it is there.
 
     Parameters
     ----------
     name : str
-        Empty for the only one of the form.
+        Empty for the only one of the form; ``all`` for every one of it.
     form : Format
     look_s : float
         How long each look lasts, seconds.
     goes_on : callable
-        Asked before every look whether to go on; None is the answer where not.
+        Asked before every look whether to go on; none is the answer where not.
     """
-    lookout = streams.Lookout(name, form)
+    lookout = streams.Lookout("" if name == ALL else name, form)
     while goes_on():
-        if (found := lookout.wait(look_s)) is not None:
+        if name == ALL:
+            found = lookout.wait_all(look_s)
+        else:
+            one = lookout.wait(look_s)
+            found = [] if one is None else [one]
+        if found:
             return found
-    return None
+    return []
 
 
-def open_spikes(found: streams.Found, decoder: Decoder) -> streams.SpikeInlet:
-    """Start to receive spikes.
+def sought(name: str, form: streams.Format) -> str:
+    """What is waited for, in words."""
+    if name == ALL:
+        return f"streams of type {form.kind}"
+    return f"a stream {name or 'of type ' + form.kind}"
+
+
+def open_spikes(found: Sequence[streams.Found], decoder: Decoder) -> list[streams.SpikeInlet]:
+    """Start to receive spikes, of one stream or several.
 
     Raises
     ------
     UserError
-        If the stream tells its units and the bundle's are not among them.
+        If all tell their units and the bundle's are not among them, or two tell
+        the same unit.
     """
-    inlet = streams.SpikeInlet(found)
-    units = inlet.units()
-    if len(units):
-        decoder.check_units(units.ids)
-    inlet.open()
-    return inlet
+    inlets = [streams.SpikeInlet(stream) for stream in found]
+    units = [inlet.units().ids for inlet in inlets]
+    _check_distinct(found, units)
+    if all(map(len, units)):
+        decoder.check_units(np.concatenate(units))
+    for inlet in inlets:
+        inlet.open()
+    return inlets
+
+
+def _check_distinct(found: Sequence[streams.Found], units: Sequence[NDArray[np.int64]]) -> None:
+    owner: dict[int, streams.Found] = {}
+    for stream, ids in zip(found, units, strict=True):
+        for unit_id in ids.tolist():
+            if unit_id in owner:
+                raise UserError(
+                    f"expected every unit in one spike stream, found unit {unit_id} in "
+                    f"{owner[unit_id]} and in {stream}: give the probes' units ids that differ, "
+                    "or name one of the two"
+                )
+            owner[unit_id] = stream
 
 
 def open_stimuli(found: streams.Found) -> streams.TextInlet:

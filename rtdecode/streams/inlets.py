@@ -79,7 +79,14 @@ class SpikeInlet(_Inlet):
     stream : Found
     rows : int
         Most rows a pull.
+
+    Attributes
+    ----------
+    has_events : bool
+        One spike a row, so that the same row twice is a duplicate.
     """
+
+    has_events = True
 
     def __init__(self, stream: Found, rows: int = 1 << 16) -> None:
         super().__init__(stream, SPIKE_BUFFER_HUNDREDS)

@@ -161,20 +161,36 @@ class Lookout:
         UserError
             If it is of another type or shape, or several will do.
         """
-        seen = map(_found, self._resolver.results())
-        streams = {s.source_id: s for s in seen if self._name or s.name not in OWN_OUTPUTS}
+        streams = self._seen()
         if not streams:
             return None
         if len(streams) > 1:
-            many = "; ".join(f"{s} with source id {s.source_id!r}" for s in streams.values())
+            many = "; ".join(f"{s} with source id {s.source_id!r}" for s in streams)
             sought = f"named {self._name!r}" if self._name else f"of type {self._form.kind!r}"
             raise UserError(
                 f"expected one stream {sought}, found {len(streams)}: {many}; "
                 "stop the others, or say which by its name"
             )
-        (stream,) = streams.values()
-        _check_format(stream, self._form)
-        return stream
+        _check_format(streams[0], self._form)
+        return streams[0]
+
+    def found_all(self) -> list[Found]:
+        """Every stream that is there by now, in order of name and host.
+
+        Raises
+        ------
+        UserError
+            If one is of another type or shape.
+        """
+        streams = sorted(self._seen(), key=lambda s: (s.name, s.host, s.source_id))
+        for stream in streams:
+            _check_format(stream, self._form)
+        return streams
+
+    def _seen(self) -> list[Found]:
+        seen = map(_found, self._resolver.results())
+        known = {s.source_id: s for s in seen if self._name or s.name not in OWN_OUTPUTS}
+        return list(known.values())
 
     def wait(self, timeout_s: float) -> Found | None:
         """The stream as soon as it is there, or None when the time is up."""
@@ -185,6 +201,16 @@ class Lookout:
             return None
         time.sleep(SETTLE_S)
         return self.found()
+
+    def wait_all(self, timeout_s: float) -> list[Found]:
+        """All that are there soon after the first is; none when the time is up."""
+        until = time.monotonic() + timeout_s
+        while not self._seen() and time.monotonic() < until:
+            time.sleep(LOOK_S)
+        if not self._seen():
+            return []
+        time.sleep(SETTLE_S)
+        return self.found_all()
 
 
 def find(name: str, form: Format, timeout_s: float) -> Found | None:
