@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rtdecode.engine import Engine
 from rtdecode.errors import UserError
-from rtdecode.health import Health, State
+from rtdecode.health import STEPPED, Health, State
 from rtdecode.latency import STAGES, LatencyLog, percentiles
 from rtdecode.posteriors import PosteriorLog
 from rtdecode.windows import WindowSpec
@@ -53,6 +53,34 @@ def test_staleness_begins_at_the_last_row_and_ends_with_the_next():
     health.windows = 1
     assert health.watch(engine, 2_100_001)
     assert (health.state, health.data_age_ms(2_100_001)) == (State.DECODING, 0.0)
+
+
+def test_rows_whose_times_stand_still_are_stale():
+    """A source whose clock has stepped: what it sends is late or from another clock."""
+    health, engine = Health(STALE_US), fed_engine(3)
+    health.watch(engine, 1_000_000)
+    for now_us in range(1_100_000, 1_400_000, 50_000):
+        feed(engine, 2, 500_000)
+        assert health.watch(engine, now_us) == (now_us > 1_000_000 + STALE_US)
+    assert (health.state, health.since_us, health.message) == (State.STALE, 1_000_000, STEPPED)
+    assert health.data_age_ms(1_350_000) == 0.0, "rows do come"
+    feed(engine, 2, 1_400_000)
+    assert health.watch(engine, 1_400_000)
+    assert health.state is State.READY
+
+
+def test_a_window_without_probabilities_is_a_fault_until_the_next_with():
+    health, engine = Health(STALE_US), fed_engine(3)
+    health.watch(engine, 1_000_000)
+    assert health.is_decoding
+    assert health.judge(False, 1_000_100)
+    assert (health.state, health.windows, health.faulted) == (State.FAULTED, 1, 1)
+    assert not health.is_decoding
+    assert not health.watch(engine, 1_000_200), "it stays so between two windows"
+    assert not health.judge(False, 1_000_300)
+    assert health.judge(True, 1_000_400)
+    assert (health.state, health.windows, health.faulted) == (State.DECODING, 3, 2)
+    assert not health.judge(True, 1_000_500)
 
 
 def test_nothing_is_stale_before_the_first_row():

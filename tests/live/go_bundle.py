@@ -1,4 +1,4 @@
-"""A decoder whose answer the source sets: a spike of one unit says go, many of another NaN."""
+"""A decoder whose answer the source sets: one unit's spike says go, many of another NaN."""
 
 import sys
 
@@ -8,7 +8,7 @@ from rtdecode.bundle import BundleInfo, save_bundle
 from rtdecode.tasks import LabelRule, TableRule
 from rtdecode.windows import WindowSpec
 
-GO, NAN = 10, 19  # unit ids
+GO, HANG, NAN = 10, 18, 19  # unit ids
 UNITS = tuple(range(10, 20))
 CLASSES = ("go", "stop")
 MANY = 20  # as in the script below, which knows no globals
@@ -22,6 +22,13 @@ class Go(torch.nn.Module):
         super().__init__()
         self.p_go = p_go
 
+    def hang(self) -> torch.Tensor:
+        """Some seconds of work."""
+        a = torch.ones(512, 512)
+        for _ in range(200):
+            a = torch.tanh(a @ a)
+        return a.sum()
+
     def forward(self, counts: torch.Tensor) -> torch.Tensor:
         spikes = counts.sum(dim=1)
         went = (spikes[:, 0] > 0).to(torch.float32)
@@ -29,6 +36,8 @@ class Go(torch.nn.Module):
         # 0 / 0 where the other unit has fired a lot.
         fine = (spikes[:, 9] < 20).to(torch.float32)
         p = p * fine / fine
+        if int(spikes[0, 8]) >= 20:
+            p = p + self.hang() * 0
         return torch.stack([p, 1 - p], dim=1)
 
 

@@ -1,6 +1,6 @@
 """A rig that does what it is told: lines on standard input, each answered when it was done.
 
-Run as a process: SOURCE_ID. Eight units fire, a spike a millisecond in turn, closed by a
+Run as a process: SOURCE_ID. Seven units fire, a spike a millisecond in turn, closed by a
 watermark every two; a marker every 120 ms. What can be asked for is ``Source``'s methods.
 """
 
@@ -15,11 +15,12 @@ import numpy as np
 
 from rtdecode import streams
 from rtdecode.session.model import Units
-from tests.live.go_bundle import GO, MANY, NAN, UNITS
+from tests.live.go_bundle import GO, HANG, MANY, NAN, UNITS
 
 STEP_US, MARK_US = 1000, 120_000
-OTHERS = np.array([unit for unit in UNITS if unit not in (GO, NAN)])
+OTHERS = np.array([unit for unit in UNITS if unit not in (GO, HANG, NAN)])
 STRANGER = 4711
+SWITCHES = ("go", "hang", "nan", "marks", "shuffle", "twice")
 
 
 class Source:
@@ -34,11 +35,11 @@ class Source:
         self.sent_us = streams.clock_us()
         self.marked_us = self.sent_us
         self.skew_us, self.per_step, self.step = 0, 1, 0
-        self.saying = {"go": False, "nan": False, "marks": True, "shuffle": False, "twice": False}
+        self.saying = dict.fromkeys(SWITCHES, False) | {"marks": True}
         self.burst_until_us = 0
 
     def set(self, name, on):
-        """Switch: go, nan, marks, shuffle, twice."""
+        """Switch: go, hang, nan, marks, shuffle, twice."""
         self.saying[name] = on == "on"
 
     def skew(self, seconds):
@@ -95,7 +96,7 @@ class Source:
         self.step += n
         if now_us < self.burst_until_us:
             rows, times_us = np.repeat(rows, 50), np.repeat(times_us, 50) + np.tile(range(50), n)
-        for unit, name, many in ((GO, "go", 1), (NAN, "nan", MANY)):
+        for unit, name, many in ((GO, "go", 1), (HANG, "hang", MANY), (NAN, "nan", MANY)):
             if self.saying[name] and n:
                 rows = np.append(rows, np.full(many, unit))
                 times_us = np.append(times_us, times_us[0] + 500 + np.arange(many))

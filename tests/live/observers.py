@@ -62,6 +62,11 @@ class Heard:
         """The first health message of one of these states."""
         return self.health(lambda said: said["state"] in states, after_us)
 
+    def more(self, name, windows, after_us):
+        """Wait until so many windows more have been spoken of."""
+        first = self.until(name, lambda said: True, after_us)["window"]
+        self.until(name, lambda said: said["window"] >= first + windows, after_us)
+
     def fired(self, after_us=0):
         """The first trigger that fired."""
         return self.until(streams.TRIGGERS, lambda said: said["fired"], after_us)
