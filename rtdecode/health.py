@@ -10,6 +10,7 @@ from rtdecode.latency import LatencyLog
 from rtdecode.markers import Kind
 from rtdecode.microseconds import FOREVER_US, NEVER_US, US_PER_MS, US_PER_S
 from rtdecode.probes import Probes
+from rtdecode.strain import Strain
 
 STEPPED = "rows come, but their times stand still: has the source's clock stepped?"
 
@@ -53,6 +54,7 @@ class Health:
         self.faulted = 0
         self.markers = dict.fromkeys((kind.value for kind in Kind if kind is not Kind.END), 0)
         self.latency = LatencyLog()
+        self.strain = Strain()
         self._fault = ""
         self._rows = 0
         self._arrival_us = 0
@@ -111,6 +113,7 @@ class Health:
         if self._fault:
             return self.change(State.FAULTED, self.since_us, self._fault)
         message = "" if self.probes is None else self.probes.warning()
+        message = message or self.strain.warning(engine, now_us)
         return self.change(State.DECODING if self.windows else State.READY, now_us, message)
 
     def observe(self, engine: Engine, now_us: int) -> None:

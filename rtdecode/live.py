@@ -255,6 +255,8 @@ class LiveDecoder:
         self._outputs.tell(decision, stages_ms, self._probes)
         self._outputs.tell_trigger(event)
         self.health.incomplete += not decision.complete
+        age_us = self.health.data_age_us(now_us)
+        self.health.strain.closed(self.engine, decision.by_watermark, age_us, now_us)
         self.health.latency.add(stages_ms)
         if self.keep_log:
             self.log.add(decision)
