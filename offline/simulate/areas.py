@@ -2,15 +2,25 @@
 
 Sources
 -------
-Unit counts after the quality filter, and how often an area is missing: means
-over the 32 ``brain_observatory_1.1`` sessions of Allen's Visual Coding -
-Neuropixels. Latencies and decay times: the same data (Siegle et al. 2021,
-"Survey of spiking in the mouse visual system reveals functional hierarchy"),
-first spike after a flash; the response sets in before the first spike, by how
-much follows from the unit's rate. Rates: log-normal with modes near 3 Hz
-(cortex), 8 Hz (thalamus) and 5 Hz (hippocampus). Receptive fields grow from
-LGd over VISp to the higher areas (Siegle et al. 2021, figure 3; Glickfeld and
-Olsen 2017, "Higher-order areas of the mouse visual cortex").
+- Unit counts after the quality filter, and how often an area is missing: means
+  over the 32 ``brain_observatory_1.1`` sessions of Allen's Visual Coding -
+  Neuropixels, as far as they are published (VIS areas, LP, LGd, CA1; session
+  791319847 for LGv, CA3, DG, SUB); the rest fills a session up to the published
+  number of units. A probe that misses its visual area passes through cortex
+  that has no name of its own (``UNNAMED_CORTEX``), as in Allen's sessions.
+- Decay times: the same data (Siegle et al. 2021, "Survey of spiking in the mouse
+  visual system reveals functional hierarchy").
+- Onsets: set so that first spikes after a flash come in that paper's order. The
+  response sets in before the first spike, by how much follows from the rate.
+- Rates: log-normal (``population``); the medians give cortex the published mode
+  of 3 Hz and VISp the published mean of 8.85 Hz. Thalamus and hippocampus stay
+  below their published modes (8 and 5 Hz).
+- Receptive fields grow from LGd over VISp to the higher areas (Siegle et al.
+  2021, figure 3; Glickfeld and Olsen 2017, "Higher-order areas of the mouse
+  visual cortex").
+- The share of units that respond has no published number that fits this model:
+  set so that all units together decode as published (Carpenter, Vita and
+  Pipiras, CCN 2024).
 """
 
 from __future__ import annotations

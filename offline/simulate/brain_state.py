@@ -1,4 +1,4 @@
-"""What moves all units at once: running, arousal, shared gain, slow drift.
+"""What moves all units at once: running, arousal, shared gain, lapses, slow drift.
 
 Laws
 ----
@@ -8,10 +8,23 @@ Laws
 - Shared gain: an Ornstein-Uhlenbeck process of 0.3 s on top of arousal of
   60 s; units follow it with different weights (Goris, Movshon and Simoncelli
   2014, "Partitioning neuronal variability"; Ecker et al. 2014).
-- Further shared fluctuations of 1 s with weights of either sign.
+- Further shared fluctuations of 1 s with weights of either sign (correlated
+  variability; Cohen and Kohn 2011, "Measuring and interpreting neuronal
+  correlations").
+- Lapses: for a second or two at a time, a fifth of the time, evoked responses
+  all but fail while spontaneous firing goes on (quiet wakefulness switches
+  within seconds between states that differ in how strong and reliable visual
+  responses are: Reimer et al. 2014, "Pupil fluctuations track fast switching of
+  cortical states during quiet wakefulness"; McGinley et al. 2015, "Waking
+  state: rapid variations modulate neural and behavioral responses").
 - Drift: each unit's log rate wanders over tens of minutes, in part together
   with others (electrode drift, satiety, arousal), so that blocks that lie
-  apart in time differ even while the screen is grey.
+  apart in time differ even while the screen is grey (decoders trained early in
+  a session lose accuracy: AllenSDK's ecephys quick start, whose folds in order
+  of time run from 41 to 51 %).
+
+The kinds of fluctuation are from these sources; how large they are was set so
+that decoding and geometry come out as published (``docs/simulator.md``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""What ``rtdecode simulate --profile`` offers: which blocks, areas and how many units."""
+"""What ``rtdecode simulate --profile`` offers: which blocks, areas and how many units.
+
+- ``brain-observatory``: the full timetable (``timetable``).
+- ``scenes-and-gratings``: its blocks of natural scenes and static gratings, 8 to
+  11, 13 and 14, with what lies between them but for the film; all units.
+- ``small``: short blocks of scenes, static and drifting gratings, four areas on
+  two probes, three tenths of the units; for tests and the demo.
+"""
 
 from __future__ import annotations
 
