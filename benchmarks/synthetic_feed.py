@@ -5,18 +5,29 @@ Noise to be drawn, not data to be decoded: nothing here is an accuracy.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rtdecode.gui.packets import STAGES, Batch, Decision, DecoderInfo, Health, Onset
+from rtdecode.gui.packets import (
+    STAGES,
+    Batch,
+    Decision,
+    DecoderInfo,
+    Health,
+    Onset,
+    Policy,
+    Trigger,
+)
 from rtdecode.session.model import Units
 
 START_US = 1_000_000_000_000
 AREAS = ("LGd", "LP", "VISal", "VISam", "VISl", "VISp", "VISpm", "VISrl")
 STAGE_MS = dict(zip(STAGES, (0.3, 0.1, 0.02, 0.3, 0.2), strict=True))
 WINDOW_US = 250_000
+FIRES, REFUSES, THRESHOLD = "fired", "below threshold", 0.6
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,7 @@ class SyntheticFeed:
         self.load = load
         self.rng = np.random.default_rng(seed)
         self.n_windows = self.n_spikes = 0
+        self.reasons = Counter[str]()
 
     def batches(self, frames: int) -> Iterator[Batch]:
         """The connection, and then a batch for each frame."""
@@ -103,14 +115,27 @@ class SyntheticFeed:
         said = _labelled(said, classes[true], stages)
         batch.decisions.append(said)
         batch.onsets.append(Onset(onset_us, {"frame": true}))
+        self._answer(batch, self.n_windows, float(p[top]))
         batch.heard |= {"decisions", "posterior", "stimuli"}
         self.n_windows += 1
 
     def _report(self, batch: Batch, spikes_per_s: float) -> None:
         counts = {"on_time": self.n_spikes}
         report = Health("DECODING", 1.0, 3.0, spikes_per_s, counts, self.n_windows)
+        report = replace(report, every_ms=200.0, policy=self._policy())
         batch.healths.append(report)
         batch.heard.add("health")
+
+    def _answer(self, batch: Batch, window: int, p: float) -> None:
+        """An answer of the trigger for each window, as a decoder gives it."""
+        reason = FIRES if p > THRESHOLD else REFUSES
+        self.reasons[reason] += 1
+        batch.triggers.append(Trigger(reason == FIRES, reason, window, p))
+
+    def _policy(self) -> Policy:
+        fired, refused = self.reasons[FIRES], self.reasons[REFUSES]
+        fires_at, reasons = self.load.decoder.classes[:1], dict(self.reasons)
+        return Policy("armed", "as asked", fires_at, fired, 0, refused, reasons, 50_000)
 
 
 def _labelled(said: Decision, label: str, stages: dict[str, float]) -> Decision:

@@ -20,6 +20,7 @@ from PyQt6.QtWidgets import QApplication
 from rtdecode.errors import UserError
 from rtdecode.gui.feed import Feed
 from rtdecode.gui.packets import Batch
+from rtdecode.gui.remote import Remote
 from rtdecode.gui.state import DisplayState
 from rtdecode.gui.stimuli import image_files
 from rtdecode.gui.theme import THEMES, Theme
@@ -84,7 +85,9 @@ class Display:
         self, feed: Feed, window: DisplayWindow, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.feed, self.window, self.clock = feed, window, clock
+        self.remote = Remote()
         window.decoder_chosen.connect(feed.choose)
+        window.trigger.ordered.connect(self.remote.order)
         self.state: DisplayState | None = None
         self.first_s: float | None = None
         self.ended_s: float | None = None
@@ -98,8 +101,26 @@ class Display:
         if self.state is None:
             rows = [(s.name, s.kind, s.channels, s.host) for s in self.feed.found]
             self.window.waiting.show_found(rows, names, self.feed.message)
+        self._relay_orders()
         self.window.offer_decoders(names)
         self.window.draw(self.state, now_s)
+
+    def start(self) -> None:
+        """Look for streams, and for the decoder's control channel."""
+        self.feed.start()
+        self.remote.start()
+
+    def stop(self) -> None:
+        """Close the inlets, and look no more."""
+        self.feed.stop()
+        self.remote.stop()
+
+    def _relay_orders(self) -> None:
+        """Say whether the decoder that is shown takes orders, and what came of those given."""
+        self.remote.turn_to(self.state.decoder if self.state else None)
+        self.window.trigger.set_obstacle(self.remote.obstacle)
+        for answer in self.remote.answers():
+            self.window.trigger.tell(answer.text)
 
     def apply(self, batch: Batch, now_s: float) -> None:
         """Take in what arrived; another decoder starts another state."""
@@ -228,7 +249,7 @@ def _run(app: QApplication, display: Display, options: ViewOptions, *, offscreen
     # A signal reaches Python at the next frame, as the timer runs Python.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: app.quit())
-    display.feed.start()
+    display.start()
     display.window.show()
     timer.start(FRAME_MS)
     app.exec()
@@ -240,7 +261,7 @@ def _run(app: QApplication, display: Display, options: ViewOptions, *, offscreen
         app.processEvents()
         display.window.save_picture(options.snapshot)
     display.window.close()
-    display.feed.stop()
+    display.stop()
     return 0
 
 

@@ -18,9 +18,12 @@ from rtdecode.gui.panels.posterior import PosteriorPanel
 from rtdecode.gui.panels.raster import RasterPanel
 from rtdecode.gui.panels.reliability import ReliabilityPanel
 from rtdecode.gui.panels.stimulus import StimulusPanel
+from rtdecode.gui.panels.trigger import TriggerPanel
 
 #: A saved layout of another version is not restored.
-VERSION = 2
+VERSION = 3
+#: Panels that are shown only where they have something to show.
+SOMETIMES = ("stimulus", "trigger")
 ACROSS, DOWN = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
 
 
@@ -46,10 +49,11 @@ class Docks(QMainWindow):
             ConfusionPanel(),
             ReliabilityPanel(),
             LatencyPanel(),
+            TriggerPanel(),
         ]
         self.panels = {panel.key: panel for panel in panels}
         self.docks = {panel.key: self._dock(panel) for panel in panels}
-        self._initial: QByteArray | None = None
+        self._wanted = dict.fromkeys(SOMETIMES, False)
 
     def _dock(self, panel: Panel) -> QDockWidget:
         dock = QDockWidget(panel.title, self)
@@ -73,27 +77,30 @@ class Docks(QMainWindow):
             ("posterior", "stimulus", DOWN),
             ("stimulus", "health", DOWN),
             ("history", "raster", DOWN),
+            ("history", "trigger", ACROSS),
             ("accuracy", "confusion", ACROSS),
             ("confusion", "reliability", ACROSS),
             ("reliability", "latency", ACROSS),
         ):
             self.splitDockWidget(docks[first], docks[second], way)
-        for key, dock in docks.items():
-            dock.setVisible(key != "stimulus" or self._stimulus_wanted)
-        self._share(ACROSS, self.width(), posterior=0.32, history=0.68)
+        for dock in docks.values():
+            dock.show()
+        self._share(ACROSS, self.width(), posterior=0.32, raster=0.68)
+        self._share(ACROSS, self.width(), history=0.42, trigger=0.26)
         self._share(
             ACROSS, self.width(), accuracy=0.2, confusion=0.24, reliability=0.2, latency=0.36
         )
         self._share(DOWN, self.height(), posterior=0.36, stimulus=0.14, health=0.22, accuracy=0.28)
-        self._share(DOWN, self.height(), history=0.3, raster=0.42)
+        self._share(DOWN, self.height(), history=0.32, raster=0.4)
+        # Only now: what is hidden has no share to come back to.
+        for key, wanted in self._wanted.items():
+            docks[key].setVisible(wanted)
 
-    _stimulus_wanted = False
-
-    def want_stimulus(self, wanted: bool) -> None:
-        """Show the stimulus panel only where it has something to draw."""
-        if wanted != self._stimulus_wanted:
-            self._stimulus_wanted = wanted
-            self.docks["stimulus"].setVisible(wanted)
+    def want(self, key: str, wanted: bool) -> None:
+        """Show a panel of those that are shown only where they have something to show."""
+        if wanted != self._wanted[key]:
+            self._wanted[key] = wanted
+            self.docks[key].setVisible(wanted)
 
     def _share(self, way: Qt.Orientation, total: int, **shares: float) -> None:
         docks = [self.docks[key] for key in shares]

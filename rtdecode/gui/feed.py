@@ -239,14 +239,15 @@ def _attach(role: str, stream: Found) -> Attached:
 
 
 def _decoder_info(inlet: PosteriorInlet) -> DecoderInfo:
-    about = inlet.about(("task", "window", "bundle", "deadline_ms"))
+    about = inlet.about(("task", "window", "bundle", "deadline_ms", "control"))
     try:
         deadline_ms = float(about["deadline_ms"])
     except ValueError:
         deadline_ms = float("inf")
     name = Source({POSTERIOR: inlet.stream}).name
     classes = tuple(inlet.classes())
-    return DecoderInfo(name, classes, about["task"], about["window"], about["bundle"], deadline_ms)
+    said = (about["task"], about["window"], about["bundle"], deadline_ms, about["control"])
+    return DecoderInfo(name, classes, *said, inlet.stream.host)
 
 
 def _pull_into(batch: Batch, role: str, inlet: Inlet) -> None:

@@ -45,8 +45,6 @@ class Freshness:
         """Note the interval at which a stream says that it sends; NaN where it does not say."""
         if FASTEST_S <= every_s <= SLOWEST_S:
             self.told_s[stream] = every_s
-        else:
-            self.told_s.pop(stream, None)
 
     def usual_s(self, stream: str) -> float:
         """The interval between two arrivals: as told, else as measured."""

@@ -27,7 +27,11 @@ class MalformedError(ValueError):
 
 @dataclass(frozen=True)
 class DecoderInfo:
-    """What a decoder says of itself in the description of its posterior stream."""
+    """What a decoder says of itself in the description of its posterior stream.
+
+    One that was started anew is the same by all that is compared; what it is armed by
+    (`control`, on `host`) is another.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -35,6 +39,8 @@ class DecoderInfo:
     window: str = ""
     bundle: str = ""
     deadline_ms: float = math.inf
+    control: str = field(default="", compare=False)
+    host: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,53 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """How the trigger stands, as the decoder's health tells it.
+
+    Attributes
+    ----------
+    mode, why : str
+        ``disarmed``, ``dry-run``, ``armed`` or ``sham``, and what brought it there.
+    classes : tuple of str
+        What it fires at; without one it never does.
+    fired, withheld, refused : int
+        Windows by answer since the decoder's start.
+    reasons : mapping of str to int
+        The same by reason.
+    per_session : int
+        The most that it gives; 0 where that is not told.
+    """
+
+    mode: str
+    why: str = ""
+    classes: tuple[str, ...] = ()
+    fired: int = 0
+    withheld: int = 0
+    refused: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    per_session: int = 0
+
+    @property
+    def given(self) -> int:
+        """The dose: triggers that were given or withheld as sham."""
+        return self.fired + self.withheld
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Policy:
+        """Read what a health report says of the trigger."""
+        return cls(
+            mode=str(said["mode"]),
+            why=str(said.get("why", "")),
+            classes=tuple(map(str, said.get("classes", ()))),
+            fired=int(said.get("fired", 0)),
+            withheld=int(said.get("withheld", 0)),
+            refused=int(said.get("refused", 0)),
+            reasons={str(reason): int(n) for reason, n in said.get("reasons", {}).items()},
+            per_session=int(said.get("per_session", 0)),
+        )
+
+
+@dataclass(frozen=True)
 class Health:
     """The decoder's own account of itself."""
 
@@ -111,6 +164,7 @@ class Health:
     windows_incomplete: int = 0
     message: str = ""
     every_ms: float = math.nan
+    policy: Policy | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Health:
@@ -133,6 +187,7 @@ class Health:
                 windows_incomplete=int(said.get("windows_incomplete", 0)),
                 message=str(said.get("message", "")),
                 every_ms=_number(said.get("every_ms")),
+                policy=Policy.of(said["trigger"]) if "trigger" in said else None,
             )
         except UNFIT as error:
             raise MalformedError(f"a health report lacks or misstates a field: {error}") from error
@@ -144,6 +199,8 @@ class Trigger:
 
     fired: bool
     reason: str = ""
+    window: int = 0
+    p: float = math.nan
 
     @classmethod
     def from_json(cls, text: str) -> Trigger:
@@ -157,7 +214,11 @@ class Trigger:
         said = _json_object(text)
         if said.get("fired") not in (True, False):
             raise MalformedError(f"a trigger report says fired: true or false; found {text[:80]!r}")
-        return cls(bool(said["fired"]), str(said.get("reason") or ""))
+        try:
+            window, p = int(said.get("window", 0)), _number(said.get("p"))
+        except UNFIT as error:
+            raise MalformedError(f"a trigger report misstates a field: {error}") from error
+        return cls(bool(said["fired"]), str(said.get("reason") or ""), window, p)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from rtdecode.gui.raster import NO_UNITS, UnitOrder
 from rtdecode.gui.rates import Rates
 from rtdecode.gui.rings import SlidingTable, SpikeTable
 from rtdecode.gui.timing import Timing
+from rtdecode.gui.triggers import TriggerLog
 
 #: How much can be scrolled back to.
 KEEP_SPIKES, KEEP_DECISIONS = 1_500_000, 4_000
@@ -74,7 +75,7 @@ class DisplayState:
         self.timing = Timing()
         self.freshness = Freshness()
         self.health: Health | None = None
-        self.fired, self.refused = 0, Counter[str]()
+        self.triggers = TriggerLog()
         self.malformed = self.n_decisions = self.n_healths = self.n_onsets = 0
         self.newest_us = 0
         self.ended = False
@@ -83,6 +84,8 @@ class DisplayState:
 
     def apply(self, batch: Batch, now_s: float) -> None:
         """Take in what arrived at `now_s`, seconds of a steady clock."""
+        if batch.decoder is not None:
+            self.decoder = batch.decoder
         if batch.units is not None:
             self.order = UnitOrder.of(batch.units)
             self.spikes.clear()
@@ -90,7 +93,7 @@ class DisplayState:
         self._apply_spikes(batch)
         self._apply_decisions(batch, now_s)
         self._apply_healths(batch.healths, now_s)
-        self._apply_triggers(batch)
+        self.triggers.add(batch.triggers, now_s)
         self.onsets.extend(batch.onsets)
         self.n_onsets += len(batch.onsets)
         self.malformed += batch.malformed
@@ -127,16 +130,14 @@ class DisplayState:
         self.health = healths[-1]
         self.n_healths += len(healths)
         self.freshness.tell("health", self.health.every_ms / 1_000)
+        if self.health.policy is not None:
+            self.triggers.hear(self.health.policy)
         for health in healths:
             self.rates.add(health.spikes_per_s, now_s)
         if self.health.state not in TROUBLED:
             self._troubled_s = None
         elif self._troubled_s is None:
             self._troubled_s = now_s
-
-    def _apply_triggers(self, batch: Batch) -> None:
-        self.fired += sum(trigger.fired for trigger in batch.triggers)
-        self.refused.update(t.reason for t in batch.triggers if not t.fired)
 
     @property
     def live_us(self) -> int:

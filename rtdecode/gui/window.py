@@ -23,6 +23,7 @@ from PyQt6.QtWidgets import (
 from rtdecode.gui.docks import Docks
 from rtdecode.gui.panels.base import font
 from rtdecode.gui.panels.stimulus import StimulusPanel
+from rtdecode.gui.panels.trigger import TriggerPanel
 from rtdecode.gui.state import DisplayState, Trouble, View
 from rtdecode.gui.theme import DARK, LIGHT, THEMES, Theme, stylesheet, text_px
 from rtdecode.gui.waiting import WaitingPage
@@ -37,9 +38,12 @@ KEYS = (
     ("P", "save picture"),
     ("T", "light or dark"),
     ("D", "next decoder"),
-    ("1–9", "panels"),
+    ("0–9", "panels"),
     ("L", "first layout"),
     ("F", "full screen"),
+    ("A", "arm"),
+    ("Y", "dry run"),
+    ("X", "disarm"),
     ("Q", "quit"),
 )
 
@@ -77,6 +81,9 @@ class DisplayWindow(QMainWindow):
         self._arranged = False
         self.docks = Docks(image_files or {})
         self.panels = self.docks.panels
+        trigger = self.panels["trigger"]
+        assert isinstance(trigger, TriggerPanel)
+        self.trigger = trigger
         self.waiting = WaitingPage()
         self.waiting.chosen.connect(self.choose_decoder)
         self._build()
@@ -140,11 +147,16 @@ class DisplayWindow(QMainWindow):
             "L": self.docks.arrange,
             "F": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
             "Q": self.close,
+            "A": lambda: self.trigger.ask("arm"),
+            "Y": lambda: self.trigger.ask("dry-run"),
+            "X": lambda: self.trigger.ask("disarm"),
+            "Return": self.trigger.confirm,
+            "Escape": self.trigger.withdraw,
         }
         for key, action in actions.items():
             QShortcut(QKeySequence(key), self).activated.connect(action)
         for number in range(len(self.panels)):
-            shortcut = QShortcut(QKeySequence(str(number + 1)), self)
+            shortcut = QShortcut(QKeySequence(str((number + 1) % 10)), self)
             shortcut.activated.connect(lambda number=number: self.docks.toggle(number))
 
     # -- drawing -----------------------------------------------------------------------
@@ -158,6 +170,7 @@ class DisplayWindow(QMainWindow):
         end_us = state.live_us if self._paused_us is None else self._paused_us
         self.view = View(end_us, now_s, self._paused_us is not None)
         self._show_banner(state.trouble(now_s), now_s)
+        self.docks.want("trigger", state.triggers.can_fire)
         for key, panel in self.panels.items():
             if self.docks.docks[key].isVisible():
                 panel.draw(state, self.view)
@@ -172,7 +185,7 @@ class DisplayWindow(QMainWindow):
         stimulus = self.panels["stimulus"]
         if state and isinstance(stimulus, StimulusPanel):
             drawable = stimulus.can_draw(state.decoder.task, state.decoder.classes)
-            self.docks.want_stimulus(drawable)
+            self.docks.want("stimulus", drawable)
 
     def _show_banner(self, trouble: Trouble | None, now_s: float) -> None:
         bad = trouble is not None

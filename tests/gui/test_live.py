@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QImage
@@ -81,7 +82,7 @@ def test_ten_times_real_time_and_nothing_is_missed(
     state = state_of(display)
     wait_until(qtbot, lambda: state.newest_us == sent["last_us"])
     assert len(state.spikes) == sent["spikes"]
-    assert state.n_decisions == sent["decisions"] == state.fired
+    assert state.n_decisions == sent["decisions"] == state.triggers.fired
     assert state.performance.overall == 1.0
     assert state.order.n_units == 1_000
     # The last frame shows the newest: nothing waits in a queue of frames.
@@ -142,7 +143,11 @@ def test_view_saves_its_picture_when_stopped(repo: Path, tmp_path: Path) -> None
     view = subprocess.Popen(
         view_command("--offscreen", "--snapshot", str(picture)), cwd=repo, env=view_env(tmp_path)
     )
-    time.sleep(4)
+    until = time.monotonic() + 60
+    # It has asked the network: from there on it can be stopped.
+    while not psutil.Process(view.pid).net_connections("udp"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
     view.terminate()
     assert view.wait(30) == 0
     assert not QImage(str(picture)).isNull()

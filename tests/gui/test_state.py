@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from rtdecode.gui.packets import (
     Decision,
     Health,
     MalformedError,
+    Policy,
     Trigger,
     onset_from_marker,
 )
 from rtdecode.gui.state import DisplayState, Trouble
+from rtdecode.gui.triggers import WITHHELD
 from tests.gui import known
 from tests.gui.known import START_US, S
 
@@ -82,7 +85,14 @@ def test_what_is_no_decision_is_refused(text: str) -> None:
         Decision.from_json(text)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "READY", "spikes": [1]}'])
+NO_HEALTH = (
+    *("", "[]", "{}", '{"state": "READY", "spikes": [1]}'),
+    *('{"state": "READY", "trigger": 5}', '{"state": "READY", "trigger": {}}'),
+    '{"state": "READY", "trigger": {"mode": "armed", "reasons": {"dose": "x"}}}',
+)
+
+
+@pytest.mark.parametrize("text", NO_HEALTH)
 def test_what_is_no_health_report_is_refused(text: str) -> None:
     with pytest.raises(MalformedError):
         Health.from_json(text)
@@ -94,8 +104,9 @@ def test_health_and_trigger_messages_are_read() -> None:
     assert health.spikes_per_s == 5.0
     assert math.isnan(health.data_age_ms)
     assert Trigger.from_json('{"fired": false, "reason": "dose"}') == Trigger(False, "dose")
-    with pytest.raises(MalformedError):
-        Trigger.from_json('{"fired": "yes"}')
+    for wrong in ('{"fired": "yes"}', '{"fired": true, "window": []}', "[]"):
+        with pytest.raises(MalformedError):
+            Trigger.from_json(wrong)
 
 
 def test_markers_are_json_or_plain_labels() -> None:
@@ -215,5 +226,42 @@ def test_a_run_that_ended_is_not_stale(state: DisplayState, last: Batch) -> None
 
 def test_triggers_are_counted(state: DisplayState) -> None:
     state.apply(known.answers(True, False, False), 1.0)
-    assert state.fired == 1
-    assert state.refused == {"dose": 2}
+    assert state.triggers.fired == 1
+    assert state.triggers.refused == {"dose": 2}
+
+
+def test_what_was_withheld_is_neither_fired_nor_refused(state: DisplayState) -> None:
+    answers = [Trigger(True, "fired"), Trigger(False, WITHHELD, 3, 0.9), Trigger(False, "dose")]
+    state.apply(Batch(triggers=answers), 5.0)
+    log = state.triggers
+    assert (log.fired, log.withheld, log.refused) == (1, 1, {"dose": 1})
+    assert (log.given, log.given_s, log.newest) == (answers[1], 5.0, answers[2])
+    assert log.totals.reasons == {"fired": 1, WITHHELD: 1, "dose": 1}
+    assert not log.can_fire
+
+
+def test_what_the_decoder_tells_of_its_trigger_goes_first(state: DisplayState) -> None:
+    """The display may have been started long after it."""
+    told = {"mode": "sham", "fired": 7, "withheld": 5, "classes": ["90"], "per_session": 50}
+    state.apply(Batch(triggers=[Trigger(True, "fired")]), 5.0)
+    said = Health.from_json(json.dumps({"state": "DECODING", "trigger": told}))
+    state.apply(Batch(healths=[said]), 5.1)
+    assert state.triggers.can_fire
+    assert (state.triggers.totals.fired, state.triggers.totals.given) == (7, 12)
+
+
+def test_a_short_word_on_the_trigger_changes_its_mode_alone(state: DisplayState) -> None:
+    """The watchdog's report of a loop that is stuck has no more."""
+    whole = Policy("armed", "as asked", ("90",), 7, 0, 3, {"fired": 7}, 50)
+    for policy in (whole, Policy("disarmed", "the loop is stuck")):
+        state.apply(known.healthy(policy=policy), 5.0)
+    assert state.triggers.totals == replace(whole, mode="disarmed", why="the loop is stuck")
+    state.apply(known.healthy(policy=replace(whole, classes=())), 5.0)
+    assert not state.triggers.can_fire
+
+
+def test_a_decoder_started_anew_is_the_same_and_armed_by_another_name(state: DisplayState) -> None:
+    anew = replace(known.DECODER, control="decoder-2")
+    assert anew == known.DECODER
+    state.apply(Batch(decoder=anew), 5.0)
+    assert state.decoder.control == "decoder-2"

@@ -165,7 +165,7 @@ def test_a_picture_is_saved_by_key_and_said(shown: Shown, qtbot: QtBot, ini: Pat
 
 def test_every_key_is_listed_in_the_window(shown: Shown) -> None:
     shown.give()
-    for key in ("Space", "End", "P", "T", "D", "L", "F", "Q"):
+    for key in ("Space", "End", "P", "T", "D", "L", "F", "A", "Y", "X", "Q"):
         assert f"<b>{key}</b>" in shown.window.keys.text()
     assert shown.window.keys.isVisible()
 

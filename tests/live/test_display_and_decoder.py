@@ -8,6 +8,7 @@ import pytest
 
 from rtdecode.gui.app import FRAME_MS
 from rtdecode.gui.feed import Feed
+from rtdecode.gui.remote import Remote
 from rtdecode.gui.state import DisplayState
 
 STEADY_SOURCE = Path(__file__).with_name("steady_source.py")
@@ -98,3 +99,25 @@ def test_a_frozen_decoder_is_told_and_goes_on_where_it_was(display, decoder):
     numbers = [decision.window for decision in display.state.decisions]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "no window was lost"
     assert len(numbers) > windows
+
+
+def test_a_running_decoder_is_armed_and_disarmed_from_the_display(commands, bundle, display):
+    """Over the control channel, and what it tells of itself comes back over the network."""
+    options = ["-o", 'trigger.classes=["90"]', "-o", "trigger.calibration_error=1"]
+    commands.start("decode", bundle, *options)
+    commands.start_python(STEADY_SOURCE, bundle, "the-rig")
+    display.until_it_decodes(1)
+    assert display.state.triggers.policy.mode == "disarmed"
+    assert display.state.triggers.policy.classes == ("90",)
+    assert display.state.decoder.control
+    remote = Remote()
+    remote.start()
+    remote.turn_to(display.state.decoder)
+    display.until(lambda state, trouble: remote.obstacle == "")
+    for order, mode in (("dry-run", "dry-run"), ("arm", "armed"), ("disarm", "disarmed")):
+        remote.order(order)
+        display.until(lambda state, trouble, mode=mode: state.triggers.policy.mode == mode)
+        answers = []
+        display.until(lambda state, trouble, a=answers: bool(a.extend(remote.answers()) or a))
+        assert [(said.command, said.done, said.text) for said in answers] == [(order, True, mode)]
+    remote.stop()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pyqtgraph as pg
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QFont
+from PyQt6.QtGui import QFont, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from rtdecode.gui.state import DisplayState, View
@@ -29,12 +29,10 @@ class Panel(QFrame):
         self.setObjectName("panel")
         self.theme, self.px = DARK, 14
         self._drawn: Hashable = None
-        self.heading, self.note = QLabel(self.title), QLabel()
+        self.heading, self.note = QLabel(self.title), ShortLabel()
         self.heading.setObjectName("title")
         self.note.setObjectName("note")
         self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        # A long note is cut off rather than holding the window open.
-        self.note.setMinimumWidth(1)
         self.bar = self._new_bar()
         self.box = QVBoxLayout(self)
         self.box.setContentsMargins(8, 2, 8, 4)
@@ -80,6 +78,25 @@ class Panel(QFrame):
         """Set the note beside the title; an unchanged label is not laid out again."""
         if self.note.text() != text:
             self.note.setText(text)
+
+
+class ShortLabel(QLabel):
+    """A line of text that ends in dots where it has no room, and holds no window open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setMinimumWidth(1)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw as much of the text as there is room for."""
+        dots = Qt.TextElideMode.ElideRight
+        text = self.fontMetrics().elidedText(self.text(), dots, self.width())
+        painter, look = QPainter(self), self.style()
+        assert look is not None
+        align = int(self.alignment())
+        look.drawItemText(
+            painter, self.rect(), align, self.palette(), True, text, self.foregroundRole()
+        )
 
 
 def font(px: float, *, bold: bool = False) -> QFont:

@@ -14,6 +14,7 @@ from rtdecode.gui.packets import SPIKE_KINDS, Health
 from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot, pen
 from rtdecode.gui.state import TROUBLED, DisplayState, View
 from rtdecode.gui.theme import Theme
+from rtdecode.gui.triggers import TriggerLog
 
 SIGNS = {
     "DECODING": "●",
@@ -66,11 +67,10 @@ class HealthPanel(Panel):
         """The newest report, and the age to a tenth of a second."""
         age_s = self._age_s(state, view)
         aged = None if age_s is None else round(age_s, 1 if age_s > 0.2 else 0)
-        triggers = (state.fired, state.refused.total())
         return (
             state.n_healths,
             aged,
-            triggers,
+            state.triggers.n,
             bool(state.trouble(view.now_s)),
             state.ended,
         )
@@ -81,7 +81,7 @@ class HealthPanel(Panel):
     def redraw(self, state: DisplayState, view: View) -> None:
         """Write the figures and draw the spike rate."""
         self._write("data age", age_text(self._age_s(state, view)))
-        self._write("triggers", f"{state.fired} fired, {state.refused.total()} refused")
+        self._write("triggers", triggers_text(state.triggers))
         self._show_state(state, view)
         if state.health:
             self._show_health(state.health, state)
@@ -128,6 +128,15 @@ class HealthPanel(Panel):
         colour_plot(self.plot, theme, px)
         self.state_label.setFont(font(1.6 * px, bold=True))
         self.rate.setPen(pen(theme.accent))
+
+
+def triggers_text(log: TriggerLog) -> str:
+    """How many triggers were given and refused, in few words."""
+    if log.policy is not None and not log.can_fire:
+        return "none set up"
+    totals = log.totals
+    withheld = f", {totals.withheld:,} withheld" if totals.withheld else ""
+    return f"{totals.fired:,} fired{withheld}, {totals.refused:,} refused"
 
 
 def age_text(age_s: float | None) -> str:
