@@ -136,6 +136,11 @@ class Rig:
         return len(firings)
 
 
+def note(record_property, begin_us, message):
+    """Write down how long after a fault the decoder told of it: a property of the test's report."""
+    record_property("seen_s", round(seconds_between(begin_us, message), 3))
+
+
 def start_source(commands, source_id):
     """A source as a process that can be told what to do."""
     return commands.start_python("-m", "tests.live.go_source", source_id, stdin=subprocess.PIPE)
