@@ -168,3 +168,39 @@ def transfer(
         f"calibration error {m['calibration_error']:.3f}, share of the donor's geometry "
         f"{m['geometry_share']:.0%}"
     )
+
+
+def calibrate(
+    bundle: Annotated[
+        Path, typer.Argument(help="A bundle of the task, of this or another animal.")
+    ],
+    out: Annotated[Path, typer.Option(help="The bundle to write.")],
+    trials_per_class: Annotated[
+        int, typer.Option(help="How many trials of each class to wait for; Ctrl-C: no more.")
+    ] = 10,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Nothing of other animals: a linear model.")
+    ] = False,
+    swap: Annotated[
+        bool, typer.Option("--swap", help="Let the running decoder go on with the new bundle.")
+    ] = False,
+    decoder: Annotated[
+        str, typer.Option(metavar="NAME", help="With --swap: which; the only one without.")
+    ] = "",
+    spikes: Annotated[
+        str, typer.Option(help="Name of the spike stream; the only one without.")
+    ] = "",
+    stimuli: Annotated[
+        str, typer.Option(help="Name of the marker stream; the only one without.")
+    ] = "",
+    figures: Figures = None,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Fit a decoder to the animal on the rig from its live streams, while they go on."""
+    from offline.calibrate import CalibrationSettings, calibrate_live
+
+    settings = CalibrationSettings(
+        trials_per_class, from_scratch, spikes, stimuli, swap, decoder, seed, force
+    )
+    typer.echo(calibrate_live(bundle, out, settings, figures))

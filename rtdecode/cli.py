@@ -16,6 +16,7 @@ from benchmarks import commands as bench_commands
 from offline import commands
 from rtdecode import __version__
 from rtdecode import commands as decoder_commands
+from rtdecode.bridge import commands as bridge_commands
 from rtdecode.commands import FiguresFile, Force, microseconds
 from rtdecode.errors import UserError
 
@@ -37,8 +38,10 @@ app.command("dry-run")(decoder_commands.dry_run)
 app.command()(decoder_commands.config)
 app.command()(decoder_commands.recover)
 app.add_typer(bench_commands.app, name="bench")
+app.add_typer(bridge_commands.app, name="bridge")
 app.command()(commands.evaluate)
 app.command()(commands.transfer)
+app.command()(commands.calibrate)
 app.command()(commands.reproduce)
 
 

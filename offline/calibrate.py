@@ -1,0 +1,327 @@
+"""Calibrate on the rig: a new animal's decoder, fitted while its trials arrive.
+
+Listens to the live streams beside whatever else does, collects labelled windows
+with the decoder's own engine, and measures what they would give so far in a
+process of its own, so that no window is missed meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+from offline.geometry import fit_with_geometry
+from offline.live_trials import LiveTrials, Trials
+from offline.models.data import TrainingData
+from offline.models.linear import fit_lda
+from offline.models.registry import predict
+from offline.protocol import Outcome, summarise
+from rtdecode import control
+from rtdecode.bundle import BundleInfo, SessionUsed, load_bundle, save_bundle
+from rtdecode.errors import UserError
+from rtdecode.files import check_writable
+from rtdecode.stop_signals import on_stop_signals
+
+FOLDS = 5
+NICE = 10
+GEOMETRY, LDA = "geometry", "lda"
+SWAP_S = 60.0
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """What is asked for.
+
+    Attributes
+    ----------
+    per_class : int
+        Trials of each class to wait for.
+    from_scratch : bool
+        A linear model of this animal's trials alone, nothing of the donors'.
+    spikes, stimuli : str
+        Names of the streams; empty for the only one of the type.
+    swap : bool
+        Put the new bundle in the place of the one that a decoder runs.
+    decoder : str
+        Its name; empty for the only one that runs.
+    seed : int
+    force : bool
+    """
+
+    per_class: int
+    from_scratch: bool = False
+    spikes: str = ""
+    stimuli: str = ""
+    swap: bool = False
+    decoder: str = ""
+    seed: int = 0
+    force: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is to be fitted: trials, and what other animals tell of the classes."""
+
+    counts: NDArray[np.uint16]
+    codes: NDArray[np.int64]
+    n_classes: int
+    geometry: NDArray[np.float64] | None
+    seed: int
+
+    def fit(self, rows: NDArray[np.int64]) -> torch.nn.Module:
+        """A decoder from these trials."""
+        counts, codes = self.counts[rows], self.codes[rows]
+        if self.geometry is None:
+            folds = folds_of(codes, self.n_classes)
+            return fit_lda(TrainingData(counts, codes, self.n_classes, folds), self.seed)
+        return fit_with_geometry(counts, codes, self.n_classes, self.geometry, self.seed)[0]
+
+    def measure(self) -> dict[str, float]:
+        """Accuracy and calibration of trials that were left out, each class in every fit."""
+        folds = folds_of(self.codes, self.n_classes)
+        rows, parts = [], []
+        for fold in range(folds.max() + 1):
+            held = np.flatnonzero(folds == fold)
+            parts.append(predict(self.fit(np.flatnonzero(folds != fold)), self.counts[held]))
+            rows.append(held)
+        order = np.concatenate(rows)
+        return summarise(Outcome(order, self.codes[order], np.concatenate(parts)))
+
+
+def folds_of(codes: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+    """Fold of each trial, (n,) int64: stretches of a class's own trials, in order of time.
+
+    A class with two trials or more is in every fit; what drifts between its
+    first and last trials is in the measure.
+    """
+    number = np.bincount(codes, minlength=n_classes)
+    n_folds = max(2, min(FOLDS, int(number.min())))
+    ranks = np.zeros(len(codes), np.int64)
+    for code in range(n_classes):
+        mine = codes == code
+        ranks[mine] = np.arange(mine.sum()) * n_folds // max(1, number[code])
+    return ranks
+
+
+class Worker:
+    """Measures in a process of its own, the newest problem next."""
+
+    def __init__(self) -> None:
+        context = get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, context, initializer=_step_back)
+        self._running: Future[dict[str, float]] | None = None
+        self._trials = 0
+
+    def offer(self, problem: Problem) -> None:
+        """Measure this, if nothing else is being measured."""
+        if self._running is None and len(problem.codes) > self._trials:
+            self._trials = len(problem.codes)
+            self._running = self._pool.submit(Problem.measure, problem)
+
+    def result(self, wait: bool = False) -> dict[str, float] | None:
+        """What was measured since the last look; None where nothing is ready."""
+        if self._running is None or not (wait or self._running.done()):
+            return None
+        found, self._running = self._running.result(), None
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _step_back() -> None:
+    """A decoder may run beside us."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    me = psutil.Process()
+    me.nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", NICE))
+
+
+@dataclass
+class Calibration:
+    """One calibration from its first trial to its bundle.
+
+    Attributes
+    ----------
+    donor : BundleInfo
+    settings : CalibrationSettings
+    tell : callable
+        Given a line whenever there is news.
+    """
+
+    donor: BundleInfo
+    settings: CalibrationSettings
+    tell: Callable[[str], None]
+    stopping: bool = field(default=False, init=False)
+
+    def collect(self) -> LiveTrials | None:
+        """Trials until there are enough of each class; None where told to stop before a stream."""
+        live = LiveTrials.open(
+            self.donor, self.settings.spikes, self.settings.stimuli, self._goes_on, self.tell
+        )
+        if live is None:
+            return None
+        worker, shown = Worker(), 0
+        try:
+            while not (self.stopping or live.ended or self._enough(live.trials)):
+                live.pull()
+                if self._is_measurable(live.trials):
+                    worker.offer(self._problem(live.trials))
+                found = worker.result()
+                if found is not None or len(live.trials) != shown:
+                    shown = len(live.trials)
+                    self.tell(self._progress(live, found))
+        finally:
+            worker.close()
+        return live
+
+    def finish(self, trials: Trials) -> tuple[torch.nn.Module, dict[str, float]]:
+        """A decoder from all trials, and its figures on those left out in turn.
+
+        Raises
+        ------
+        UserError
+            If there are too few.
+        """
+        fewest = int(self._numbers(trials).min())
+        if not self._is_measurable(trials):
+            raise UserError(
+                f"expected two trials of each of the {len(self.donor.classes)} classes at least, "
+                f"found as few as {fewest} when it ended: go on for longer, nothing is written"
+            )
+        problem = self._problem(trials)
+        metrics = problem.measure() | {"trials_per_class": float(fewest)}
+        return problem.fit(np.arange(len(trials))), metrics
+
+    def info(self, live: LiveTrials, metrics: dict[str, float]) -> BundleInfo:
+        """What the new bundle says of itself."""
+        trials = live.trials
+        used = SessionUsed(name=live.session, last_training_onset_us=max(trials.onsets_us))
+        update = {
+            "model": LDA if self._geometry() is None else GEOMETRY,
+            "unit_ids": live.unit_ids,
+            "unit_areas": live.unit_areas,
+            "steps": (),
+            "decide_at": None,
+            "sessions": (*self.donor.sessions, used),
+            "split": f"calibrated live on {len(trials)} trials, measured leaving some out in turn",
+            "metrics": metrics,
+        }
+        return self.donor.model_copy(update=update)
+
+    def _goes_on(self) -> bool:
+        return not self.stopping
+
+    def _geometry(self) -> NDArray[np.float64] | None:
+        geometry = self.donor.class_geometry
+        return None if self.settings.from_scratch or not geometry else np.array(geometry)
+
+    def _numbers(self, trials: Trials) -> NDArray[np.int64]:
+        return np.bincount(np.array(trials.codes, np.int64), minlength=len(self.donor.classes))
+
+    def _enough(self, trials: Trials) -> bool:
+        return int(self._numbers(trials).min()) >= self.settings.per_class
+
+    def _is_measurable(self, trials: Trials) -> bool:
+        return int(self._numbers(trials).min()) >= 2
+
+    def _problem(self, trials: Trials) -> Problem:
+        counts, codes = trials.arrays()
+        n = len(self.donor.classes)
+        return Problem(counts, codes, n, self._geometry(), self.settings.seed)
+
+    def _progress(self, live: LiveTrials, found: dict[str, float] | None) -> str:
+        trials, left_out = live.trials, live.incomplete
+        numbers = self._numbers(trials)
+        text = f"{len(trials)} trials, {numbers.min()} to {numbers.max()} a class"
+        if left_out:
+            text += f", {left_out} left out for missing spikes"
+        if found is None:
+            return text
+        return (
+            f"{text}; {found['accuracy']:.1%} of {found['trials']:.0f} left out in turn are right "
+            f"(chance {found['chance']:.1%})"
+        )
+
+
+def calibrate(
+    bundle: Path, out: Path, settings: CalibrationSettings, tell: Callable[[str], None]
+) -> dict[str, float]:
+    """Calibrate from live streams, write the bundle, and let a running decoder take it.
+
+    Returns
+    -------
+    dict of str to float
+        The new bundle's figures; empty where it was stopped before any stream came.
+
+    Raises
+    ------
+    UserError
+        If there were too few trials, the streams tell no units, a file is there,
+        or the running decoder refuses the bundle.
+    """
+    check_writable(out, settings.force)
+    if settings.per_class < 2:
+        raise UserError(
+            f"expected --trials-per-class of 2 or more, found {settings.per_class}: "
+            "one is fitted while the other is left out to measure"
+        )
+    calibration = Calibration(load_bundle(bundle)[1], settings, tell)
+
+    def stop() -> None:
+        calibration.stopping = True
+
+    with on_stop_signals(stop):
+        live = calibration.collect()
+    if live is None:
+        return {}
+    module, metrics = calibration.finish(live.trials)
+    save_bundle(module, calibration.info(live, metrics), out, force=settings.force)
+    if settings.swap:
+        _swap(out, settings.decoder)
+    return metrics
+
+
+def _swap(out: Path, decoder: str) -> None:
+    try:
+        control.send(decoder, "swap", SWAP_S, bundle=str(out.absolute()))
+    except UserError as error:
+        raise UserError(f"{out} is written, but no decoder took it: {error}") from error
+
+
+def calibrate_live(
+    bundle: Path, out: Path, settings: CalibrationSettings, figures: Path | None = None
+) -> str:
+    """`calibrate` as the command line asks for it: what to say at the end.
+
+    Raises
+    ------
+    UserError
+        As `calibrate`.
+    """
+    if figures is not None:
+        check_writable(figures, settings.force)
+    console = Console(stderr=True, emoji=False)
+    metrics = calibrate(bundle, out, settings, lambda line: console.print(line, highlight=False))
+    if figures is not None:
+        figures.write_text(json.dumps(metrics, indent=1) + "\n")
+    if not metrics:
+        return "stopped before there was a stream: nothing is written"
+    return (
+        f"wrote {out}\n{metrics['accuracy']:.1%} of {metrics['trials']:.0f} trials left out in "
+        f"turn (chance {metrics['chance']:.1%}), calibration error "
+        f"{metrics['calibration_error']:.3f}{', decoding with it' if settings.swap else ''}"
+    )
