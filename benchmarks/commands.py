@@ -12,6 +12,7 @@ app = typer.Typer(help="Measure: speed beside the floor, the peers and the libra
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")
 ]
+Backend = Annotated[str, typer.Option(help="As for decode: torchscript, onnx or event.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
 
 
@@ -71,7 +72,7 @@ def kernels(
 @app.command()
 def replay(
     seconds: Annotated[float, typer.Option(min=10.0, help="Length of the session.")] = 9_700.0,
-    backend: Annotated[str, typer.Option(help="As for decode.")] = "torchscript",
+    backend: Backend = "torchscript",
     figures: JsonFile = None,
     force: Force = False,
 ) -> None:
@@ -79,6 +80,34 @@ def replay(
     from benchmarks.replay import bench_replay
 
     bench_replay(seconds, backend, figures, force)
+
+
+@app.command()
+def sustained(
+    seconds: Annotated[float, typer.Option(min=3.0, help="At the load to be carried.")] = 60.0,
+    spikes: Annotated[int, typer.Option(min=1000, help="Spikes a second.")] = 1_000_000,
+    backend: Backend = "torchscript",
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Carry a million spikes a second; then more than that, and say so."""
+    from benchmarks.sustained import bench_sustained
+
+    bench_sustained(seconds, spikes, backend, figures, force)
+
+
+@app.command()
+def soak(
+    seconds: Annotated[float, typer.Option(min=12.0, help="How long; an hour by default.")] = 3600,
+    spikes: Annotated[int, typer.Option(min=1000, help="Spikes a second.")] = 20_000,
+    backend: Backend = "torchscript",
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Run for an hour: the last ten minutes beside the first, and memory."""
+    from benchmarks.soak import bench_soak
+
+    bench_soak(seconds, spikes, backend, figures, force)
 
 
 @app.command("session-load")

@@ -18,6 +18,7 @@ from rtdecode.session.model import Units
 POOL_US = 2 * US_PER_S
 TICK_US = 1 * US_PER_MS  # a source sends what it has this often
 EVERY_US = (75 * US_PER_MS, 125 * US_PER_MS)  # onset to onset, at random: no grid
+MOST_US = 20 * US_PER_MS
 PATIENCE_US = 500 * US_PER_MS
 FLOOR, PIPELINE = "floor", "pipeline"
 
@@ -76,6 +77,11 @@ class Source:
         self._waiting: list[Answered] = []
         self.late_ticks = 0
 
+    @property
+    def sent_rows(self) -> int:
+        """Rows sent so far, spikes and watermarks; the sequence begins anew at 2^31."""
+        return self._spikes.sequence
+
     def connect(self, timeout_s: float = 90.0) -> None:
         """Wait for whoever answers: their posteriors, their ears."""
         names = {PIPELINE: streams.POSTERIOR, FLOOR: FLOOR_POSTERIOR}
@@ -121,7 +127,8 @@ class Source:
     def _send(self, pool: SpikePool) -> None:
         """Every spike up to now, then the watermark; note which windows that completes."""
         now_us = streams.clock_us()
-        ids, times_us = pool.between(self._sent_us, now_us)
+        # A source that cannot send as fast as time goes leaves out what it cannot.
+        ids, times_us = pool.between(max(self._sent_us, now_us - MOST_US), now_us)
         ids = np.append(ids, np.int32(streams.WATERMARK))
         times_us = np.append(times_us, now_us)
         self._sent_us = now_us
