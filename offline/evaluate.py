@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.controls import CONTROL_MODEL, compares_types, control_accuracies
+from offline.grey import Grey, grey_windows
 from offline.models.calibration import expected_calibration_error, reliability
 from offline.models.early import decide, fit_early_lda, probabilities_by_step
 from offline.models.registry import MODELS
@@ -88,9 +89,11 @@ def evaluate_session(path: Path, settings: Settings) -> dict[str, Any]:
     session = read_session(path, quality=quality, areas=settings.areas)
     task = resolve_task(session, settings.task)
     counts = count_session(session, task.onsets_us, settings.window)
+    grey = grey_windows(session, settings.window)
     folds = make_folds(task, settings.split, train_share=settings.train_share, seed=settings.seed)
     models = {
-        name: _measure(session, task, counts, folds, name, settings) for name in settings.models
+        name: _measure(session, task, counts, grey, folds, name, settings)
+        for name in settings.models
     }
     controls = {}
     if settings.controls:
@@ -117,6 +120,7 @@ def _measure(
     session: Session,
     task: Task,
     counts: NDArray[np.uint16],
+    grey: Grey,
     folds: list[Fold],
     model: str,
     settings: Settings,
@@ -130,6 +134,7 @@ def _measure(
         model,
         seed=settings.seed,
         units=session.units,
+        grey=grey,
         device=settings.device,
     )
     found: dict[str, Any] = dict(summarise(outcome))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +26,22 @@ from offline.models.linear import LinearClassifier, class_means
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97)
 SIZES = tuple(np.geomspace(0.003, 3.0, 16).tolist())
 SYNTHETIC_TRIALS = 2000
+NOISES = (0.6, 0.8, 1.0, 1.3, 1.7)
+FREEDOM_OF_POISSON = 20.0
+LEAST_NOISE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Scaling:
-    """Features in units of their noise: centre (features,), scale (features,)."""
+class Whitening:
+    """Features in units of their noise: centre (features,), matrix (features, features)."""
 
     centre: Float64Array
-    scale: Float64Array
+    matrix: Float64Array
 
     def apply(self, x: Float64Array) -> Float64Array:
-        """Scaled features, (n, features)."""
-        return (x - self.centre) / self.scale
+        """Whitened features, (n, features)."""
+        found: Float64Array = (x - self.centre) @ self.matrix
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,30 +63,77 @@ class Prior:
     share: float
 
 
-def noise_scaling(x: Float64Array, codes: NDArray[np.int64], n_classes: int) -> Scaling:
-    """Centre and noise of each feature; with one trial a class, noise is Poisson's."""
+def whole(counts: NDArray[np.uint16]) -> Float64Array:
+    """Counts of whole windows, (n, units) float64."""
+    return counts.sum(axis=1).astype(np.float64)
+
+
+def whitening(
+    counts: NDArray[np.uint16],
+    codes: NDArray[np.int64],
+    n_classes: int,
+    grey: NDArray[np.uint16] | None = None,
+) -> Whitening:
+    """What makes the noise of counts alike in all units.
+
+    With enough grey it is the noise's covariance, from grey and from what is
+    left of the trials without their class means, every window counting the
+    same. Without, each unit has its own scale.
+    """
+    x = whole(counts)
     number = np.bincount(codes, minlength=n_classes)
     residual = x - class_means(x, codes, n_classes)[codes]
     freedom = max(len(x) - np.count_nonzero(number), 1)
-    poisson = x.mean(axis=0) + 0.05
+    centre = x.mean(axis=0)
+    if grey is None or len(grey) <= x.shape[1]:
+        return Whitening(centre, np.diag(1 / _noise_scale(x, residual, freedom, number)))
+    still = whole(grey)
+    # The mean of few trials is close to each: residuals are too small by their freedom.
+    free = residual * np.sqrt(len(x) / freedom) if number.max() > 1 else residual[:0]
+    scale = still.std(axis=0) + LEAST_NOISE
+    noise = np.concatenate([still - still.mean(axis=0), free]) / scale
+    values, vectors = np.linalg.eigh(_shrunk(noise))
+    return Whitening(centre, (vectors / np.sqrt(values)) @ vectors.T / scale[:, None])
+
+
+def _noise_scale(
+    x: Float64Array, residual: Float64Array, freedom: int, number: NDArray[np.int64]
+) -> Float64Array:
+    """Noise of each unit's count, (units,); with few trials it leans on Poisson's."""
+    poisson = x.mean(axis=0) + LEAST_NOISE
     measured = (residual**2).sum(axis=0) / freedom
-    # Few trials: lean on Poisson, as much as twenty trials would weigh.
-    weight = freedom / (freedom + 20.0) if number.max() > 1 else 0.0
-    return Scaling(x.mean(axis=0), np.sqrt(weight * measured + (1 - weight) * poisson))
+    weight = freedom / (freedom + FREEDOM_OF_POISSON) if number.max() > 1 else 0.0
+    scale: Float64Array = np.sqrt(weight * measured + (1 - weight) * poisson)
+    return scale
+
+
+def _shrunk(residual: Float64Array) -> Float64Array:
+    """Covariance after Ledoit and Wolf (2004) of rows without a mean; never singular."""
+    shrinkage = float(ledoit_wolf_shrinkage(residual, assume_centered=True))
+    spread = residual.T @ residual / max(len(residual), 1)
+    middle = max(float(np.trace(spread)) / len(spread), 1e-6)
+    found: Float64Array = (1 - shrinkage) * spread + max(shrinkage, 1e-3) * middle * np.eye(
+        len(spread)
+    )
+    return found
 
 
 def class_geometry(
-    counts: NDArray[np.uint16], codes: NDArray[np.int64], n_classes: int
+    counts: NDArray[np.uint16],
+    codes: NDArray[np.int64],
+    n_classes: int,
+    grey: NDArray[np.uint16] | None = None,
 ) -> Float64Array:
     """Covariance of the classes over an animal's units, noise taken off, (classes, classes).
 
     The mean of its diagonal is 1.
     """
-    x = counts.sum(axis=1).astype(np.float64)
-    means = class_means(noise_scaling(x, codes, n_classes).apply(x), codes, n_classes)
+    z = whitening(counts, codes, n_classes, grey).apply(whole(counts))
+    means = class_means(z, codes, n_classes)
+    noise = float(((z - means[codes]) ** 2).mean()) * len(z) / max(len(z) - n_classes, 1)
     means -= means.mean(axis=0)
     number = np.maximum(np.bincount(codes, minlength=n_classes), 1)
-    gram = means @ means.T / x.shape[1] - np.diag(1 / number)
+    gram = means @ means.T / z.shape[1] - noise * np.diag(1 / number)
     values, vectors = np.linalg.eigh(gram)
     gram = (vectors * np.maximum(values, 0)) @ vectors.T
     scaled: Float64Array = gram / max(float(np.trace(gram)) / n_classes, 1e-12)
@@ -89,7 +141,10 @@ def class_geometry(
 
 
 def fit_prior(
-    means: Float64Array, number: NDArray[np.int64], geometry: Float64Array | None
+    means: Float64Array,
+    number: NDArray[np.int64],
+    geometry: Float64Array | None,
+    noises: tuple[float, ...] = (1.0,),
 ) -> Prior:
     """Posterior of class means given their averages over trials, in units of noise.
 
@@ -101,23 +156,41 @@ def fit_prior(
         Trials of each class; their harmonic mean stands for all.
     geometry : (classes, classes) or None
         Of the donors; independence alone if None.
+    noises : tuple of float
+        Variances of a trial's noise to choose from.
     """
-    noise = float(np.mean(1 / number))
+    of_mean = float(np.mean(1 / number))
     identity = np.eye(len(means))
-    best: tuple[float, float, float] = (-np.inf, 0.0, SIZES[0])
+    best: tuple[float, float, float, float] = (-np.inf, 0.0, SIZES[0], noises[0])
     for share in SHARES if geometry is not None else (0.0,):
         mixed = identity if geometry is None else share * geometry + (1 - share) * identity
         values, vectors = np.linalg.eigh(mixed)
         energy = ((vectors.T @ means) ** 2).sum(axis=1)
-        for size in SIZES:
-            total = size * np.maximum(values, 0) + noise
+        for size, noise in product(SIZES, noises):
+            total = size * np.maximum(values, 0) + noise * of_mean
             likelihood = -0.5 * (means.shape[1] * np.log(total) + energy / total).sum()
-            best = max(best, (float(likelihood), share, size))
-    _, share, size = best
+            best = max(best, (float(likelihood), share, size, noise))
+    _, share, size, noise = best
     mixed = identity if geometry is None else share * geometry + (1 - share) * identity
     signal = size * mixed
-    gain = signal @ np.linalg.inv(signal + noise * identity)
+    gain = signal @ np.linalg.inv(signal + noise * of_mean * identity)
     return Prior(gain @ means, np.maximum(np.diag(signal - gain @ signal), 0), share)
+
+
+def low_rank_prior(means: Float64Array, number: NDArray[np.int64]) -> Prior:
+    """Class means with the singular values that noise alone would give taken down.
+
+    The shrinkage of least squared error for a matrix of low rank in white
+    noise (Gavish and Donoho 2017).
+    """
+    noise = float(np.sqrt(np.mean(1 / number) * means.shape[1]))
+    left, values, right = np.linalg.svd(means, full_matrices=False)
+    beta = len(means) / means.shape[1]
+    y = np.maximum(values / noise, 1e-12)
+    inside = np.maximum((y**2 - beta - 1) ** 2 - 4 * beta, 0)
+    kept = np.where(y > 1 + np.sqrt(beta), np.sqrt(inside) / y, 0.0) * noise
+    variance = np.full(len(means), noise**2 / means.shape[1])
+    return Prior((left * kept) @ right, variance, 0.0)
 
 
 def fit_with_geometry(
@@ -126,28 +199,44 @@ def fit_with_geometry(
     n_classes: int,
     geometry: Float64Array | None,
     seed: int = 0,
+    *,
+    grey: NDArray[np.uint16] | None = None,
+    low_rank: bool = False,
 ) -> tuple[LinearClassifier, float]:
-    """A linear decoder from a few trials a class; also the share that geometry got.
+    """A decoder from a few trials a class; also the share that geometry got.
 
     Class means as above, a Ledoit-Wolf covariance, and the temperature that
     suits trials drawn from the posterior itself: with few trials, none can be
     spared to measure it.
+
+    Parameters
+    ----------
+    counts : (n, bins, units) uint16
+    codes : (n,) int64
+    n_classes : int
+    geometry : (classes, classes) or None
+        Of the donors.
+    seed : int
+    grey : (m, bins, units) uint16 or None
+        Windows without a stimulus.
+    low_rank : bool
+        Class means of low rank instead of the prior.
     """
-    x = counts.sum(axis=1).astype(np.float64)
-    scaling = noise_scaling(x, codes, n_classes)
-    z = scaling.apply(x)
+    scaling = whitening(counts, codes, n_classes, grey)
+    z = scaling.apply(whole(counts))
     number = np.maximum(np.bincount(codes, minlength=n_classes), 1)
-    prior = fit_prior(class_means(z, codes, n_classes), number, geometry)
-    residual = z - prior.means[codes]
-    shrinkage = float(ledoit_wolf_shrinkage(residual, assume_centered=True))
-    spread = residual.T @ residual / len(z)
-    covariance = (1 - shrinkage) * spread + shrinkage * np.trace(spread) / len(spread) * np.eye(
-        len(spread)
-    )
+    means = class_means(z, codes, n_classes)
+    is_white = grey is not None and len(grey) > z.shape[1]
+    if low_rank:
+        prior = low_rank_prior(means, number)
+    else:
+        prior = fit_prior(means, number, geometry, NOISES if is_white else (1.0,))
+    # Grey has told the covariance; a few trials would only blur it.
+    covariance = np.eye(z.shape[1]) if is_white else _shrunk(z - prior.means[codes])
     weight = np.linalg.solve(covariance, prior.means.T).T
     bias = -0.5 * (weight * prior.means).sum(axis=1)
     temperature = _temperature(prior, covariance, weight, bias, seed)
-    raw = weight / scaling.scale
+    raw = weight @ scaling.matrix.T
     flat = np.tile(raw, (1, counts.shape[1]))
     return LinearClassifier(flat, bias - raw @ scaling.centre, temperature), prior.share
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.grey import Grey
 from offline.models.calibration import expected_calibration_error
 from offline.models.data import TrainingData, time_groups
 from offline.models.registry import fit_model, predict
@@ -81,7 +83,9 @@ def training_data(
     fold: Fold,
     *,
     units: Units | None = None,
+    grey: Grey | None = None,
     device: str = "cpu",
+    checkpoint: Path | None = None,
 ) -> TrainingData:
     """The training trials of a fold.
 
@@ -100,6 +104,7 @@ def training_data(
             "--split random or another task"
         )
     conditions, class_of = task.conditions()
+    nothing = np.empty((0, 0, 0), np.uint16)
     return TrainingData(
         counts[fold.train],
         codes,
@@ -108,7 +113,9 @@ def training_data(
         conditions[fold.train],
         class_of,
         image_order(units) if units is not None else np.arange(counts.shape[2]),
+        nothing if grey is None else grey.before_or_far_from(task, fold),
         device,
+        checkpoint,
     )
 
 
@@ -121,6 +128,7 @@ def run_folds(
     seed: int = 0,
     shuffled: bool = False,
     units: Units | None = None,
+    grey: Grey | None = None,
     device: str = "cpu",
 ) -> Outcome:
     """Fit and ask a model on every fold.
@@ -137,13 +145,15 @@ def run_folds(
         was told what it should not know.
     units : Units or None
         Their areas and depths sort a neural image.
+    grey : Grey or None
+        Windows without a stimulus.
     device : str
     """
     codes = task.codes()
     generator = np.random.default_rng(seed)
     parts = []
     for fold in folds:
-        data = training_data(task, counts, fold, units=units, device=device)
+        data = training_data(task, counts, fold, units=units, grey=grey, device=device)
         if shuffled:
             dealt = generator.permutation(len(data))
             data = replace(data, counts=data.counts[dealt])

@@ -30,26 +30,24 @@ WHOLE = WindowSpec.parse("50:250")
 IMAGE = WindowSpec.parse("50:250:50")
 MODELS_OF: dict[tuple[str, SplitKind], tuple[str, ...]] = {
     ("natural-scenes", "chronological"): (
-        "lda",
-        "poisson",
-        "logistic",
-        "shallow",
-        "cnn",
-        "ensemble",
+        *("lda", "grey-lda", "residual", "ensemble", "distilled"),
+        *("poisson", "shallow", "logistic", "gru", "cnn"),
     ),
     ("natural-vs-artificial", "block"): ("stimulus-lda", "lda", "shallow"),
-    ("static-gratings", "chronological"): ("lda", "poisson", "logistic", "ensemble"),
-    ("static-gratings-orientation", "chronological"): (
-        "lda",
-        "poisson",
-        "logistic",
-        "ensemble",
+    ("static-gratings", "chronological"): (
+        *("lda", "grey-lda", "residual", "ensemble"),
+        *("poisson", "shallow", "logistic"),
     ),
-    ("natural-vs-artificial", "random"): ("lda", "stimulus-lda", "shallow"),
+    ("static-gratings-orientation", "chronological"): (
+        *("lda", "grey-lda", "residual", "ensemble"),
+        *("poisson", "shallow", "logistic"),
+    ),
+    ("natural-vs-artificial", "random"): ("stimulus-lda", "lda", "shallow"),
 }
 # These come last, so that a run that is stopped has the rest of the table.
-SLOW = ("logistic", "cnn")
-QUICK_MODELS = ("lda", "stimulus-lda", "ensemble")
+SLOW = ("poisson", "shallow", "logistic", "distilled", "gru", "cnn")
+QUICK_MODELS = ("lda", "stimulus-lda", "grey-lda", "residual")
+IMAGE_MODELS = ("cnn", "gru")
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def cells(paths: Sequence[Path], *, quick: bool = False) -> list[Cell]:
         for path in paths:
             found.append(Cell(path, base))
             for model in wanted:
-                window = IMAGE if model == "cnn" else WHOLE
+                window = IMAGE if model in IMAGE_MODELS else WHOLE
                 found.append(
                     Cell(path, replace(base, models=(model,), window=window, controls=False))
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,18 @@ class TrainingData:
         Stretches of time (or blocks). What a model chooses for itself, and its
         calibration, it measures on a group that it was not fitted to, so that
         the drift between groups is in the measure.
+    conditions : (n,) int64
+        Which stimulus each trial showed, finer than its class.
+    class_of : (stimuli,) int64
+        Class of each stimulus.
+    order : (units,) int64
+        Rows of the neural image.
+    grey : (m, bins, units) uint16
+        Windows without a stimulus; may be none.
+    device : str
+        Where torch fits: ``cpu`` or ``cuda``.
+    checkpoint : Path or None
+        Folder that keeps a network's training while it goes on.
     """
 
     counts: NDArray[np.uint16]
@@ -31,7 +44,9 @@ class TrainingData:
     conditions: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     class_of: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     order: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    grey: NDArray[np.uint16] = field(default_factory=lambda: np.empty((0, 0, 0), np.uint16))
     device: str = "cpu"
+    checkpoint: Path | None = None
 
     def __post_init__(self) -> None:
         """Without conditions, each class is one; without an order, units stand as they are."""
@@ -40,6 +55,8 @@ class TrainingData:
             object.__setattr__(self, "class_of", np.arange(self.n_classes))
         if len(self.order) == 0:
             object.__setattr__(self, "order", np.arange(self.counts.shape[2]))
+        if len(self.grey) == 0:
+            object.__setattr__(self, "grey", np.empty((0, *self.counts.shape[1:]), np.uint16))
 
     def __len__(self) -> int:
         return len(self.codes)

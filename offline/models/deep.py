@@ -1,226 +1,179 @@
-"""Deep networks: a CNN on the neural image, a shallow net, and its ensemble with LDA.
-
-The neural image (Iqbal, Dong, Kim, Jang, IJCNN 2019) has units, sorted by area
-and depth, along one side and time bins along the other.
-"""
+"""Deep models: each is fitted to counts on its own, blended with LDA, or distilled from that."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import Progress
 from scipy.special import log_softmax
 from torch import nn
 
 from offline.models.calibration import Float64Array, fit_temperature, smoothed_loss
 from offline.models.data import TrainingData
-from offline.models.linear import (
-    LinearClassifier,
-    choose,
-    constant,
-    features,
-    lda_maps,
+from offline.models.grey_lda import RootClassifier, fit_grey_map, root_logits
+from offline.models.linear import LinearMap
+from offline.models.networks import (
+    Ensemble,
+    Network,
+    Recurrent,
+    Residual,
+    Trunk,
+    convolutional,
+    linear,
+    shallow,
 )
+from offline.models.training import Recipe, raw_logits, train_network
 
-Trunk = Callable[[int, int, int], nn.Module]
+PLAIN = Recipe()
+# LDA is near the best already: little and slow, and soon enough.
+RESIDUAL = Recipe(epochs=8, patience=3, rate=5e-4)
+DISTILLED = Recipe(epochs=30, patience=5, rate=1e-3)
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a network is trained; chosen once, on simulated mice that no report uses."""
+class Design:
+    """A network's trunk and recipe; ``from_lda``: it begins as LDA, on whole windows."""
 
-    epochs: int = 60
-    patience: int = 8
-    batch: int = 128
-    rate: float = 1e-3
-    decay: float = 1e-2
-    smoothing: float = 0.1
+    trunk: Trunk
+    recipe: Recipe = PLAIN
+    from_lda: bool = False
 
 
-class Network(nn.Module):
-    """Square roots of counts, standardised, as an image to a trunk; softmax at a temperature.
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A network on all training trials, and what the same gave on a group that it had not seen.
 
-    The square root makes the variance of a Poisson count the same at every rate.
+    Attributes
+    ----------
+    net : Network
+    held_logits : (n, classes)
+        Of a network that was not fitted to the last group, on that group.
+    held_codes : (n,) int64
     """
 
-    def __init__(self, trunk: nn.Module, data: TrainingData) -> None:
-        super().__init__()
-        x = np.sqrt(data.counts.astype(np.float64))
-        scale = x.std(axis=0)
-        self.centre = constant(x.mean(axis=0))
-        self.scale = constant(np.where(scale > 0, scale, 1.0))
-        self.order = nn.Parameter(torch.from_numpy(data.order.copy()), requires_grad=False)
-        self.temperature = constant(np.ones(1))
-        self.trunk = trunk
-
-    def logits(self, counts: torch.Tensor) -> torch.Tensor:
-        """Counts (n, bins, units) float32 to logits (n, classes)."""
-        z = (torch.sqrt(counts) - self.centre) / self.scale
-        return self.trunk(z.index_select(2, self.order).unsqueeze(1)) / self.temperature
-
-    def forward(self, counts: torch.Tensor) -> torch.Tensor:
-        """Counts (n, bins, units) float32 to probabilities (n, classes) float32."""
-        return torch.softmax(self.logits(counts), dim=1)
+    net: Network
+    held_logits: Float64Array
+    held_codes: NDArray[np.int64]
 
 
-class Ensemble(nn.Module):
-    """Weighted mean of the log probabilities of two members, at a temperature."""
-
-    def __init__(
-        self, first: nn.Module, second: nn.Module, weight: float, temperature: float
-    ) -> None:
-        super().__init__()
-        self.first = first
-        self.second = second
-        self.weight = weight
-        self.temperature = temperature
-
-    def forward(self, counts: torch.Tensor) -> torch.Tensor:
-        """Counts (n, bins, units) float32 to probabilities (n, classes) float32."""
-        first = torch.log(self.first(counts) + 1e-12) * self.weight
-        second = torch.log(self.second(counts) + 1e-12) * (1.0 - self.weight)
-        return torch.softmax((first + second) / self.temperature, dim=1)
-
-
-def shallow(bins: int, units: int, classes: int) -> nn.Module:
-    """One hidden layer, with units dropped at the input."""
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Dropout(0.3),
-        nn.Linear(bins * units, 512),
-        nn.GELU(),
-        nn.Dropout(0.5),
-        nn.Linear(512, classes),
-    )
-
-
-def convolutional(bins: int, units: int, classes: int) -> nn.Module:
-    """Two convolutions over the neural image (bins, units), then a linear layer."""
-    body = nn.Sequential(
-        nn.Conv2d(1, 12, (3, 7), stride=(1, 2), padding=(1, 3)),
-        nn.GELU(),
-        nn.Conv2d(12, 24, (3, 5), stride=(2, 2), padding=(1, 2)),
-        nn.GELU(),
-        nn.Flatten(),
-        nn.Dropout(0.5),
-    )
-    with torch.no_grad():
-        width = body(torch.zeros(1, 1, bins, units)).shape[1]
-    body.append(nn.Linear(width, classes))
-    return body
-
-
-def raw_logits(net: Network, counts: NDArray[np.uint16]) -> Float64Array:
-    """Logits of many windows, (n, classes) float64."""
-    net.eval()
-    device = net.centre.device
-    with torch.inference_mode():
-        parts = [
-            net.logits(torch.from_numpy(part.astype(np.float32)).to(device)).cpu().numpy()
-            for part in np.array_split(counts, max(len(counts) // 512, 1))
-        ]
-    return np.concatenate(parts).astype(np.float64)
-
-
-def train_network(
-    net: Network, data: TrainingData, held: TrainingData | None, epochs: int, recipe: Recipe
-) -> int:
-    """Train in place; how many epochs were best on ``held``, which stops training early."""
-    net.to(data.device)
-    x = torch.from_numpy(data.counts.astype(np.float32)).to(data.device)
-    y = torch.from_numpy(data.codes).to(data.device)
-    trained = [p for p in net.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=recipe.rate, weight_decay=recipe.decay)
-    best, best_epoch, state = np.inf, epochs, net.state_dict()
-    # Without a terminal, and on a cluster, nobody watches.
-    with Progress(transient=True, disable=not sys.stderr.isatty()) as progress:
-        bar = progress.add_task("training", total=epochs)
-        for epoch in range(1, epochs + 1):
-            _epoch(net, x, y, optimiser, recipe)
-            progress.update(bar, advance=1)
-            if held is None:
-                continue
-            logits = raw_logits(net, held.counts)
-            loss = smoothed_loss(logits, held.codes)
-            right = (logits.argmax(axis=1) == held.codes).mean()
-            progress.update(bar, description=f"training, {right:.1%} right")
-            if loss < best:
-                best, best_epoch = loss, epoch
-                state = {name: value.clone() for name, value in net.state_dict().items()}
-            elif epoch - best_epoch >= recipe.patience:
-                break
-    if held is not None:
-        net.load_state_dict(state)
-    return best_epoch
-
-
-def _epoch(
-    net: Network,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    optimiser: torch.optim.Optimizer,
-    recipe: Recipe,
-) -> None:
-    """Once through the trials in a new order."""
-    net.train()
-    for rows in torch.randperm(len(y)).chunk(max(len(y) // recipe.batch, 1)):
-        rows_there = rows.to(y.device)
-        loss = nn.functional.cross_entropy(
-            net.logits(x[rows_there]), y[rows_there], label_smoothing=recipe.smoothing
-        )
-        optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        optimiser.step()
-
-
-def _fit(
-    data: TrainingData, seed: int, trunk: Trunk, recipe: Recipe
-) -> tuple[Network, Float64Array, TrainingData]:
-    """A network on all trials, for as many epochs as were best with the last group left out.
-
-    Also gives the logits of the left-out group from before, and that group.
-    """
+def _new(design: Design, data: TrainingData, lda: LinearMap | None, seed: int) -> Network:
+    """A network before training."""
     bins, units = data.counts.shape[1:]
+    torch.manual_seed(seed)
+    trunk = design.trunk(1 if design.from_lda else bins, units, data.n_classes)
+    net = Network(trunk, data, whole=design.from_lda)
+    if lda is not None:
+        weight, bias = net.of_standardised(lda)
+        layer = next(m for m in trunk.modules() if isinstance(m, nn.Linear))
+        layer.weight.data = torch.tensor(weight, dtype=torch.float32)
+        layer.bias.data = torch.tensor(bias, dtype=torch.float32)
+    return net
+
+
+def _scaled(data: TrainingData) -> LinearMap:
+    """LDA with calibrated logits."""
+    found, temperature = fit_grey_map(data)
+    return LinearMap(found.weight / temperature, found.bias / temperature)
+
+
+def _fit(data: TrainingData, seed: int, design: Design) -> Fitted:
+    """A network on all trials, for as many epochs as were best with the last group left out."""
     fitted, held = data.inner_folds()[-1]
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        probe = Network(trunk(bins, units, data.n_classes), fitted)
-        epochs = train_network(probe, fitted, held, recipe.epochs, recipe)
+        probe = _new(design, fitted, _scaled(fitted) if design.from_lda else None, seed)
+        recipe = design.recipe
+        epochs = train_network(probe, fitted, held, recipe.epochs, recipe, seed=seed, phase="probe")
         logits = raw_logits(probe, held.counts)
-        torch.manual_seed(seed)
-        net = Network(trunk(bins, units, data.n_classes), data)
-        train_network(net, data, None, epochs, recipe)
+        net = _new(design, data, _scaled(data) if design.from_lda else None, seed)
+        train_network(net, data, None, epochs, recipe, seed=seed)
     net = net.cpu()
     net.temperature.data.fill_(fit_temperature(logits, held.codes))
-    return net, logits, held
+    return Fitted(net, logits, held.codes)
 
 
 def fit_shallow(data: TrainingData, seed: int = 0) -> Network:
     """A net of one hidden layer."""
-    return _fit(data, seed, shallow, Recipe())[0]
+    return _fit(data, seed, Design(shallow)).net
 
 
 def fit_cnn(data: TrainingData, seed: int = 0) -> Network:
     """A CNN on the neural image."""
-    return _fit(data, seed, convolutional, Recipe())[0]
+    return _fit(data, seed, Design(convolutional)).net
+
+
+def fit_gru(data: TrainingData, seed: int = 0) -> Network:
+    """A GRU over the bins of a window."""
+    return _fit(data, seed, Design(Recurrent)).net
+
+
+def fit_residual(data: TrainingData, seed: int = 0) -> Network:
+    """A hidden layer beside a linear one that begins as LDA; both are trained."""
+    return _fit(data, seed, Design(Residual, RESIDUAL, from_lda=True)).net
 
 
 def fit_ensemble(data: TrainingData, seed: int = 0) -> Ensemble:
     """LDA and a shallow net; their weight and temperature from the left-out group."""
-    net, logits, held = _fit(data, seed, shallow, Recipe())
+    found = _fit(data, seed, Design(shallow))
+    fitted, held = data.inner_folds()[-1]
+    linear_logits = root_logits(fit_grey_map(fitted)[0], held.counts)
+    weight, temperature, scales = _blend(linear_logits, found.held_logits, found.held_codes)
+    chosen = fit_grey_map(data)[0]
+    found.net.temperature.data.fill_(scales[1])
+    lda = RootClassifier(chosen.weight, chosen.bias, scales[0])
+    return Ensemble(lda, found.net, weight, temperature)
+
+
+def fit_distilled(data: TrainingData, seed: int = 0) -> Network:
+    """One linear layer that has learnt the ensemble's probabilities (Hinton and others 2015).
+
+    Trials are thinned at random for it, so that it also learns what the
+    ensemble says of trials that the ensemble was not fitted to.
+    """
     fitted, _ = data.inner_folds()[-1]
-    best, _ = choose(data, lda_maps)
-    linear = lda_maps(features(fitted), fitted.codes, data.n_classes)[best].logits(features(held))
-    weight, temperature, scales = _blend(linear, logits, held.codes)
-    chosen = lda_maps(features(data), data.codes, data.n_classes)[best]
-    lda = LinearClassifier(chosen.weight, chosen.bias, scales[0])
-    net.temperature.data.fill_(scales[1])
-    return Ensemble(lda, net, weight, temperature)
+    alone = replace(data, checkpoint=None)
+    parts = [_taught(part, seed) for part in (replace(fitted, checkpoint=None), alone)]
+    return _student(data, seed, parts[0], parts[1])
+
+
+COPIES = 2
+KEPT = 0.85
+
+
+def _taught(data: TrainingData, seed: int) -> tuple[TrainingData, torch.Tensor]:
+    """Trials beside thinned copies of them, and the ensemble's probabilities of all."""
+    from offline.models.registry import predict
+
+    teacher = fit_ensemble(data, seed).eval()
+    generator = np.random.default_rng(seed)
+    thinned = [generator.binomial(data.counts, KEPT).astype(np.uint16) for _ in range(COPIES)]
+    counts = np.concatenate([data.counts, *thinned])
+    many = np.tile(np.arange(len(data)), COPIES + 1)
+    larger = replace(data.take(many), counts=counts)
+    return larger, torch.from_numpy(predict(teacher, counts))
+
+
+def _student(
+    data: TrainingData,
+    seed: int,
+    part: tuple[TrainingData, torch.Tensor],
+    whole: tuple[TrainingData, torch.Tensor],
+) -> Network:
+    """A linear layer trained on what the teacher said; its temperature from the left-out group."""
+    fitted, held = data.inner_folds()[-1]
+    design = Design(linear, DISTILLED, from_lda=True)
+    with torch.random.fork_rng():
+        probe = _new(design, fitted, _scaled(fitted), seed)
+        epochs = train_network(
+            probe, part[0], held, DISTILLED.epochs, DISTILLED, seed=seed, targets=part[1]
+        )
+        logits = raw_logits(probe, held.counts)
+        net = _new(design, data, _scaled(data), seed)
+        train_network(net, whole[0], None, epochs, DISTILLED, seed=seed, targets=whole[1])
+    net = net.cpu()
+    net.temperature.data.fill_(fit_temperature(logits, held.codes))
+    return net
 
 
 def _blend(

@@ -61,9 +61,14 @@ class LinearMap:
         return scores
 
 
-def features(data: TrainingData) -> Float64Array:
+def flat(counts: NDArray[np.uint16]) -> Float64Array:
     """Counts as (n, bins * units) float64."""
-    return data.counts.reshape(len(data), -1).astype(np.float64)
+    return counts.reshape(len(counts), -1).astype(np.float64)
+
+
+def features(data: TrainingData) -> Float64Array:
+    """Counts of the trials as (n, bins * units) float64."""
+    return flat(data.counts)
 
 
 def class_means(x: Float64Array, codes: NDArray[np.int64], n_classes: int) -> Float64Array:
@@ -212,14 +217,25 @@ def choose(data: TrainingData, fit_maps: MapFitter, folds: int = 2) -> tuple[int
     folds : int
         How many groups are left out in turn, the last ones in time.
     """
+
+    def fit(fitted: TrainingData) -> list[LinearMap]:
+        return fit_maps(features(fitted), fitted.codes, data.n_classes)
+
+    return choose_by(data, fit, lambda one, counts: one.logits(flat(counts)), folds)
+
+
+def choose_by(
+    data: TrainingData,
+    fit: Callable[[TrainingData], list[LinearMap]],
+    logits_of: Callable[[LinearMap, NDArray[np.uint16]], Float64Array],
+    folds: int = 2,
+) -> tuple[int, float]:
+    """`choose` for maps of anything that can be made of counts."""
     pairs = data.inner_folds()[-folds:]
-    codes = np.concatenate([held.codes for _, held in pairs]) if pairs else np.empty(0, int)
-    candidates: list[list[Float64Array]] = []
-    for fitted, held in pairs:
-        maps = fit_maps(features(fitted), fitted.codes, data.n_classes)
-        candidates.append([m.logits(features(held)) for m in maps])
     if not pairs:
         return 0, 1.0
+    codes = np.concatenate([held.codes for _, held in pairs])
+    candidates = [[logits_of(one, held.counts) for one in fit(fitted)] for fitted, held in pairs]
     logits = [np.concatenate(parts) for parts in zip(*candidates, strict=True)]
     temperatures = [fit_temperature(scores, codes) for scores in logits]
     losses = [

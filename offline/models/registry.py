@@ -9,8 +9,16 @@ import torch
 from numpy.typing import NDArray
 
 from offline.models.data import TrainingData
-from offline.models.deep import fit_cnn, fit_ensemble, fit_shallow
+from offline.models.deep import (
+    fit_cnn,
+    fit_distilled,
+    fit_ensemble,
+    fit_gru,
+    fit_residual,
+    fit_shallow,
+)
 from offline.models.early import fit_early_lda
+from offline.models.grey_lda import fit_grey_lda
 from offline.models.linear import fit_lda, fit_logistic, fit_poisson
 from offline.models.stimulus import fit_stimulus_lda
 from rtdecode.errors import UserError
@@ -19,13 +27,17 @@ Fitter = Callable[[TrainingData, int], torch.nn.Module]
 
 MODELS: dict[str, Fitter] = {
     "lda": fit_lda,
+    "grey-lda": fit_grey_lda,
     "poisson": fit_poisson,
     "logistic": fit_logistic,
     "stimulus-lda": fit_stimulus_lda,
     "early-lda": fit_early_lda,
     "shallow": fit_shallow,
     "cnn": fit_cnn,
+    "gru": fit_gru,
+    "residual": fit_residual,
     "ensemble": fit_ensemble,
+    "distilled": fit_distilled,
 }
 
 

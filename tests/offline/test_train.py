@@ -19,8 +19,8 @@ from tests.decoding.sessions import make_session, tuned_session
 
 TASK = "drifting_gratings.orientation"
 WINDOW = WindowSpec.parse("0:150:50")
-LINEAR = ("lda", "poisson", "logistic", "stimulus-lda", "early-lda")
-DEEP = ("shallow", "cnn", "ensemble")
+LINEAR = ("lda", "grey-lda", "poisson", "logistic", "stimulus-lda", "early-lda")
+DEEP = ("shallow", "cnn", "gru", "residual", "ensemble", "distilled")
 
 
 @pytest.mark.parametrize("model", LINEAR + DEEP)
