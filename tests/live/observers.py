@@ -136,9 +136,10 @@ class Rig:
         return len(firings)
 
 
-def note(record_property, begin_us, message):
+def note(request, begin_us, message):
     """Write down how long after a fault the decoder told of it: a property of the test's report."""
-    record_property("seen_s", round(seconds_between(begin_us, message), 3))
+    seen_s = round(seconds_between(begin_us, message), 3)
+    request.node.user_properties.append(("seen_s", seen_s))
 
 
 def start_source(commands, source_id):

@@ -39,7 +39,7 @@ def rig(module_rig):
     assert module_rig.checked() > 0
 
 
-def test_a_model_that_returns_nan_is_a_fault_of_that_window_alone(rig, record_property):
+def test_a_model_that_returns_nan_is_a_fault_of_that_window_alone(rig, request):
     before = rig.heard.health(lambda said: True, streams.clock_us())
     began_us = rig.tell("set", "nan", "on")
     told = rig.heard.state("FAULTED", after_us=began_us)
@@ -53,21 +53,21 @@ def test_a_model_that_returns_nan_is_a_fault_of_that_window_alone(rig, record_pr
     assert (decision["top"], decision["p"]) == ("", None)
     fault = rig.heard.health(lambda said: said["state"] == "FAULTED", began_us)
     assert seconds_between(answer["at_us"], fault) < SEEN_S
-    note(record_property, answer["at_us"], fault)
+    note(request, answer["at_us"], fault)
     over_us = rig.tell("set", "nan", "off")
     rig.heard.state("DECODING", after_us=over_us)
     rig.heard.fired(over_us)
 
 
 def test_a_model_that_hangs_is_told_by_the_watchdog_and_what_it_says_late_fires_nothing(
-    rig, record_property
+    rig, request
 ):
     began_us = rig.tell("set", "hang", "on")
     rig.heard.listen(0.15)  # longer than the pause between two windows
     rig.tell("set", "hang", "off")
     told = rig.heard.health(lambda said: "come round" in said["message"], began_us)
     assert told["state"] == "FAULTED"
-    note(record_property, round(told["since_s"] * 1e6), told)
+    note(request, round(told["since_s"] * 1e6), told)
     assert told["trigger"]["mode"] == "armed"
     late = rig.heard.refused("answer too late", began_us)
     decision = rig.heard.until(

@@ -60,11 +60,11 @@ def decodes_and_stays_off(rig, since_us, windows=3):
     assert rig.heard.firings(since_us) == []
 
 
-def test_a_killed_source_is_stale_and_its_successor_is_decoded_but_not_armed(rig, record_property):
+def test_a_killed_source_is_stale_and_its_successor_is_decoded_but_not_armed(rig, request):
     killed_us = streams.clock_us()
     rig.source.kill()
     told = stale(rig, killed_us)
-    note(record_property, killed_us, told)
+    note(request, killed_us, told)
     assert told["message"] == "no spikes or watermarks from rtdecode-spikes"
     assert rig.heard.firings(told["at_us"]) == []
     rig.restart_source()
@@ -76,12 +76,12 @@ def test_a_killed_source_is_stale_and_its_successor_is_decoded_but_not_armed(rig
 
 
 @posix
-def test_a_paused_source_is_stale_and_what_it_sends_late_fires_nothing(rig, record_property):
+def test_a_paused_source_is_stale_and_what_it_sends_late_fires_nothing(rig, request):
     before = rig.heard.health(lambda said: True, streams.clock_us())
     stopped_us = streams.clock_us()
     rig.source.send_signal(signal.SIGSTOP)
     told = stale(rig, stopped_us)
-    note(record_property, stopped_us, told)
+    note(request, stopped_us, told)
     rig.heard.listen(0.5)
     went_on_us = streams.clock_us()
     rig.source.send_signal(signal.SIGCONT)
@@ -92,11 +92,11 @@ def test_a_paused_source_is_stale_and_what_it_sends_late_fires_nothing(rig, reco
     assert after["windows_incomplete"] > before["windows_incomplete"], "cut by the pause"
 
 
-def test_a_burst_of_fifty_times_the_rate_is_taken_whole(rig, record_property):
+def test_a_burst_of_fifty_times_the_rate_is_taken_whole(rig, request):
     before = totals(rig.heard.health(lambda said: True, streams.clock_us()))
     began_us = rig.tell("burst", 1.0)
     faster = rig.heard.health(lambda said: said.get("spikes_per_s", 0) > 10_000, began_us)
-    note(record_property, began_us, faster)
+    note(request, began_us, faster)
     after = totals(
         rig.heard.health(lambda said: totals(said)["on_time"] > before["on_time"] + 40_000)
     )
@@ -105,12 +105,12 @@ def test_a_burst_of_fifty_times_the_rate_is_taken_whole(rig, record_property):
     rig.heard.fired(streams.clock_us())
 
 
-def test_shuffled_and_doubled_spikes_are_put_right(rig, record_property):
+def test_shuffled_and_doubled_spikes_are_put_right(rig, request):
     before = totals(rig.heard.health(lambda said: True, streams.clock_us()))
     rig.tell("set", "shuffle", "on")
     began_us = rig.tell("set", "twice", "on")
     told = rig.heard.health(lambda said: totals(said)["duplicate"] > before["duplicate"])
-    note(record_property, began_us, told)
+    note(request, began_us, told)
     after = rig.heard.health(lambda said: totals(said)["duplicate"] > before["duplicate"] + 300)
     rig.heard.fired(began_us)
     assert totals(after)["lost"] == before["lost"]
@@ -118,7 +118,7 @@ def test_shuffled_and_doubled_spikes_are_put_right(rig, record_property):
     rig.heard.refused("below threshold", streams.clock_us())
 
 
-def test_spikes_of_unknown_units_are_counted_and_change_nothing(rig, record_property):
+def test_spikes_of_unknown_units_are_counted_and_change_nothing(rig, request):
     before = totals(rig.heard.health(lambda said: True, streams.clock_us()))
     rig.tell("set", "go", "off")
     rig.heard.refused("below threshold", streams.clock_us())
@@ -127,7 +127,7 @@ def test_spikes_of_unknown_units_are_counted_and_change_nothing(rig, record_prop
         lambda said: totals(said)["unknown"] == before["unknown"] + 200, sent_us
     )
     assert seconds_between(sent_us, after) < SEEN_S
-    note(record_property, sent_us, after)
+    note(request, sent_us, after)
     decodes_and_stays_off(rig, sent_us)
 
 
@@ -142,7 +142,7 @@ def test_spikes_of_unknown_units_are_counted_and_change_nothing(rig, record_prop
     ],
 )
 def test_stamps_that_are_no_time_or_of_another_clock_are_counted_and_do_not_fire(
-    rig, record_property, stamp, kind
+    rig, request, stamp, kind
 ):
     """They are of the unit that would make it fire."""
     rig.tell("set", "go", "off")
@@ -151,18 +151,18 @@ def test_stamps_that_are_no_time_or_of_another_clock_are_counted_and_do_not_fire
     sent_us = rig.tell("stamped", stamp, 50)
     after = rig.heard.health(lambda said: totals(said)[kind] == before[kind] + 50, sent_us)
     assert seconds_between(sent_us, after) < SEEN_S
-    note(record_property, sent_us, after)
+    note(request, sent_us, after)
     decodes_and_stays_off(rig, sent_us)
 
 
 @pytest.mark.parametrize("step_s", [10, -10])
-def test_a_source_whose_clock_steps_is_stale_until_it_steps_back(rig, record_property, step_s):
+def test_a_source_whose_clock_steps_is_stale_until_it_steps_back(rig, request, step_s):
     """Rows still come, but of a time that cannot be."""
     kind = "malformed" if step_s > 0 else "late"
     before = totals(rig.heard.health(lambda said: True, streams.clock_us()))
     stepped_us = rig.tell("skew", step_s)
     told = stale(rig, stepped_us)
-    note(record_property, stepped_us, told)
+    note(request, stepped_us, told)
     assert "clock" in told["message"]
     assert totals(told)[kind] > before[kind]
     assert rig.heard.firings(told["at_us"]) == []
@@ -184,7 +184,7 @@ MARKERS = {
 }
 
 
-def test_malformed_markers_are_counted_each_as_what_it_is(rig, record_property):
+def test_malformed_markers_are_counted_each_as_what_it_is(rig, request):
     before = rig.heard.health(lambda said: True, streams.clock_us())["markers"]
     for text in MARKERS:
         sent_us = rig.tell("text", *text.split(" "))
@@ -192,5 +192,5 @@ def test_malformed_markers_are_counted_each_as_what_it_is(rig, record_property):
     wanted = {kind: before[kind] + kinds.count(kind) for kind in set(kinds)}
     after = rig.heard.health(lambda said: wanted.items() <= said["markers"].items(), sent_us)
     assert seconds_between(sent_us, after) < SEEN_S
-    note(record_property, sent_us, after)
+    note(request, sent_us, after)
     rig.heard.fired(sent_us)
