@@ -18,6 +18,7 @@ from rtdecode.streams.outlets import (
     new_source_id,
 )
 from rtdecode.streams.wire import (
+    BRIDGE,
     DECISIONS,
     HEALTH,
     POSTERIOR,
@@ -43,6 +44,7 @@ from rtdecode.streams.wire import (
 )
 
 __all__ = [
+    "BRIDGE",
     "DECISIONS",
     "HEALTH",
     "POSTERIOR",

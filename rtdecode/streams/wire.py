@@ -17,6 +17,7 @@ DECISIONS, TRIGGERS, HEALTH = (
     "rtdecode-triggers",
     "rtdecode-health",
 )
+BRIDGE = "rtdecode-bridge"
 
 WATERMARK = -1
 SEQUENCE_WRAP = 1 << 31
@@ -31,7 +32,7 @@ LOOK_S = 0.02
 # liblsl asks twice, half a second apart. On one host the first question reaches one source of
 # a name alone (measured: the other answered 0.50-0.51 s later, 12 times of 12).
 SETTLE_S = 0.6
-OWN_OUTPUTS = (DECISIONS, TRIGGERS, HEALTH)
+OWN_OUTPUTS = (DECISIONS, TRIGGERS, HEALTH, BRIDGE)
 
 
 @dataclass(frozen=True)

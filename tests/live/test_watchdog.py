@@ -19,8 +19,8 @@ MOST_STALE_S = 0.5  # what is promised
 class HealthWatcher:
     """Reads a decoder's health messages."""
 
-    def __init__(self):
-        found = streams.find(streams.HEALTH, streams.TEXT_FORMAT, PATIENCE_S)
+    def __init__(self, name=streams.HEALTH):
+        found = streams.find(name, streams.TEXT_FORMAT, PATIENCE_S)
         self.inlet = streams.TextInlet(found)
         self.inlet.open()
 

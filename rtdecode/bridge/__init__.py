@@ -1,0 +1,1 @@
+"""Bridges: what acquisition systems send, onto the wire."""
