@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rtdecode.engine import EngineSettings
+from rtdecode.markers import AS_THEY_ARE, MarkerMap
 from rtdecode.microseconds import US_PER_MS
 from rtdecode.rig import OutputsSection, Rig
 from rtdecode.trigger import TriggerSettings
@@ -22,6 +23,8 @@ class LiveSettings:
         of its type, ``all`` for every one of it.
     stimuli : str
         Name of the marker stream; empty for the only one of its type.
+    markers : MarkerMap
+        What the rig's own markers mean.
     go_on : bool
         Whether windows wait for the others alone when a spike stream is silent.
     stale_us : int
@@ -46,6 +49,7 @@ class LiveSettings:
     engine: EngineSettings = field(default_factory=EngineSettings)
     spikes: tuple[str, ...] = ("",)
     stimuli: str = ""
+    markers: MarkerMap = AS_THEY_ARE
     go_on: bool = False
     stale_us: int = 300 * US_PER_MS
     deadline_ms: float = 10.0
@@ -74,6 +78,7 @@ def settings_of(rig: Rig, once: bool = False, most_windows: int = 0) -> LiveSett
         spikes=rig.streams.spikes or ("",),
         go_on=rig.streams.silent == "go-on",
         stimuli=rig.streams.stimuli,
+        markers=MarkerMap(rig.markers.key, rig.markers.map),
         stale_us=round(section.stale_ms * US_PER_MS),
         deadline_ms=section.deadline_ms,
         once=once,

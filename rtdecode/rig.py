@@ -130,12 +130,17 @@ class MarkersSection(Section):
     """What the rig's own markers mean."""
 
     key: Annotated[
-        str, Field(description="The field of a JSON marker that is looked up in the map")
+        str,
+        Field(
+            description="The field of a JSON or key=value marker that says what was shown; "
+            "empty: those of the bundle's stimulus table"
+        ),
     ] = ""
     map: Annotated[
         dict[str, str],
         Field(
-            description="From the rig's marker to the bundle's label",
+            description="From the rig's marker, or its field, to the bundle's label; "
+            "to an empty text: no onset",
             examples=[{"grating_left": "90"}],
         ),
     ] = {}

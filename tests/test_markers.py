@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtdecode.markers import END_MARKER, Kind, Marker, encode_presentation, read_marker
+from rtdecode.markers import END_MARKER, Kind, Marker, MarkerMap, encode_presentation, read_marker
 from rtdecode.tasks import label_rule
 
 RULE = label_rule("drifting_gratings.orientation")
@@ -58,6 +58,62 @@ def told(**fields):
 )  # fmt: skip
 def test_every_form_of_marker(text, expected):
     assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90.0", Marker(Kind.USED, "90")),
+        ("9e1", Marker(Kind.USED, "90")),
+        ("-0.0", Marker(Kind.USED, "0")),
+        (".04", Marker(Kind.USED, "0.04")),
+        ("nan", Marker(Kind.UNMAPPED)),
+        ("label=90", Marker(Kind.USED, "90")),
+        ("label = 90.0; trial = 3", Marker(Kind.USED, "90")),
+        ('trial=3,label="up"', Marker(Kind.USED, "up")),
+        ("orientation=90.0 contrast=0.8", Marker(Kind.USED, "90")),
+        ("stimulus_name=drifting_gratings, orientation=90", Marker(Kind.USED, "90")),
+        ("stimulus_name=natural_scenes, frame=90", Marker(Kind.OTHER)),
+        ("orientation=45", Marker(Kind.UNMAPPED)),
+        ("trial=3", Marker(Kind.UNMAPPED)),
+        ("a=b=c", Marker(Kind.UNMAPPED)),
+        ("=", Marker(Kind.UNMAPPED)),
+        ('{"orientation": 90.0, "trial": 3}', Marker(Kind.USED, "90")),
+        ('{"trial": 3}', Marker(Kind.UNMAPPED)),
+        ('{"label": "90.0"}', Marker(Kind.USED, "90")),
+    ],
+)  # fmt: skip
+def test_what_stimulus_programs_send_as_it_comes(text, expected):
+    assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("grating_up", Marker(Kind.USED, "90")),
+        ("90", Marker(Kind.USED, "90")),
+        ("trial start", Marker(Kind.OTHER)),
+        ("grating_left", Marker(Kind.UNMAPPED)),
+        ("elsewhere", Marker(Kind.UNMAPPED)),
+        ('{"condition": "grating_up", "label": "0"}', Marker(Kind.USED, "90")),
+        ('{"condition": 3, "session_us": 7}', Marker(Kind.USED, "0.04", 7)),
+        ("condition=3; trial=1", Marker(Kind.USED, "0.04")),
+        ("condition=grating_up", Marker(Kind.USED, "90")),
+        ('{"label": "grating_up"}', Marker(Kind.USED, "90")),
+        (told(orientation="grating_up"), Marker(Kind.USED, "90")),
+        (told(orientation=90.0), Marker(Kind.USED, "90")),
+        (json.dumps(END_MARKER), Marker(Kind.END)),
+    ],
+)  # fmt: skip
+def test_the_rigs_own_words_are_mapped(text, expected):
+    labels = {"grating_up": "90", "3": "0.04", "grating_left": "270", "trial start": ""}
+    assert read_marker(text, RULE, CLASSES, MarkerMap("condition", labels)) == expected
+
+
+def test_long_text_is_understood_at_once():
+    assert read("a=b " * 50_000).kind is Kind.UNMAPPED
+    assert read("a=" + " " * 1900).kind is Kind.UNMAPPED
+    assert read("a = " * 480).kind is Kind.UNMAPPED
 
 
 values = st.one_of(st.none(), st.floats(), st.text(max_size=8), st.sampled_from([0.0, 0.04, 90.0]))
