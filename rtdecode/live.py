@@ -23,8 +23,8 @@ from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.health import Health, State
 from rtdecode.kernels.ingest import WATERMARK_US
 from rtdecode.live_settings import LiveSettings
-from rtdecode.markers import Kind, Marker, read_marker
-from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_MS, US_PER_S
+from rtdecode.microseconds import FOREVER_US, US_PER_MS, US_PER_S
+from rtdecode.onsets import Onsets
 from rtdecode.orders import Orders
 from rtdecode.outputs import Outputs, stages
 from rtdecode.posteriors import PosteriorLog
@@ -47,8 +47,8 @@ HOT_US = 1_500  # the model is run dry this long before a window ends
 HOT_RUNS = 3
 HEALTH_US = 200 * US_PER_MS
 CALM_US = 20 * US_PER_MS  # what can wait is done when no window ends within this
-STUCK_US = 300 * US_PER_MS  # a round of the loop takes no longer
 OVERDUE_US = 100 * US_PER_MS  # or when it has been put off for so long
+STUCK_US = 300 * US_PER_MS  # a round of the loop takes no longer
 
 
 class LiveDecoder:
@@ -78,7 +78,6 @@ class LiveDecoder:
         self.log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
         self.keep_log = False
         self._silence = np.zeros(decoder.info.shape, np.uint16)
-        self._classes = frozenset(decoder.info.classes)
         self._on_state = on_state
         self.name = settings.name or f"decoder-{os.getpid()}"
         self._outputs = Outputs(decoder, settings.deadline_ms, self.name)
@@ -87,8 +86,6 @@ class LiveDecoder:
         self._pump: Pump | None = None
         self._skipped = 0
         self._said_us = 0
-        self._end_us: int | None = None
-        self._shift_us = 0
         self._stopping = False
 
     def run(self) -> None:
@@ -114,6 +111,9 @@ class LiveDecoder:
             self._keep_time(float(spikes[0].replay().get("speed", "1")))
             self._pump.until(FOREVER_US, 0, FOREVER_US)  # compiles, before the first window
             self._watch(spikes)
+            self._onsets = Onsets(
+                self.engine, self.decoder.info, self.health, self._clock, self.settings.markers
+            )
             self._enter(State.READY)
             with closing(Watchdog(STUCK_US, streams.clock_us, self._tell_stuck)) as watchdog:
                 watchdog.start()
@@ -121,7 +121,7 @@ class LiveDecoder:
                     self._turn(stimuli)
                     watchdog.come_round()
             self._enter(State.STOPPED)
-        self.log.shift(-self._shift_us)
+            self.log.shift(-self._onsets.shift_us)
 
     def _watch(self, spikes: Sequence[streams.SpikeInlet]) -> None:
         """From here on a stream that sends nothing is silent."""
@@ -187,7 +187,7 @@ class LiveDecoder:
     def _turn(self, stimuli: streams.TextInlet | None) -> None:
         """One round: markers, spikes until the next window or for a while, decisions, health."""
         if stimuli is not None:
-            self._take_markers(stimuli)
+            self._onsets.take(stimuli)
         end_us = self.engine.next_end_us
         now_us = streams.clock_us()
         if end_us is None or self._clock.lsl_us(end_us) > now_us + IDLE_US + HOT_US:
@@ -196,6 +196,8 @@ class LiveDecoder:
             self._await_window(end_us)
         for decision in self.engine.step(self._clock.now_us()):
             self._publish(decision)
+            if self._has_enough():
+                break
         self._take_orders()
         self._look_after()
 
@@ -214,34 +216,6 @@ class LiveDecoder:
         latest_us = self._clock.latest_us(self.settings.engine.ahead_us)
         assert self._pump is not None
         self._pump.until(watermark_us, deadline_us, latest_us)
-
-    def _take_markers(self, stimuli: streams.TextInlet) -> None:
-        for text, onset_us in stimuli.pull():
-            marker = read_marker(text, self.decoder.info.label_rule, self._classes)
-            if marker.kind is Kind.END:
-                self._end_us = onset_us
-                self.engine.slide_until(onset_us)
-                continue
-            kind = self._checked(marker.kind, onset_us)
-            self.health.markers[kind.value] += 1
-            if kind in (Kind.USED, Kind.UNMAPPED):
-                self._use(marker, onset_us)
-
-    def _use(self, marker: Marker, onset_us: int) -> None:
-        """Open the marker's window; where windows slide, it tells the session's time alone."""
-        if not self.settings.engine.hop_us:
-            self.engine.mark(onset_us, marker.label, marker.session_us)
-        elif marker.session_us is not None:
-            self._shift_us = onset_us - marker.session_us
-
-    def _checked(self, kind: Kind, onset_us: int) -> Kind:
-        """The kind of a marker when its stamp is looked at as well."""
-        if kind not in (Kind.USED, Kind.UNMAPPED):
-            return kind
-        latest_us = self._clock.latest_us(self.settings.engine.ahead_us)
-        if onset_us == INVALID_US or onset_us > latest_us:
-            return Kind.MALFORMED
-        return Kind.TOO_OLD if self.engine.is_too_old(onset_us) else kind
 
     def _publish(self, decision: Decision) -> None:
         """The posterior, then the trigger, and only then what is said of both."""
@@ -351,16 +325,19 @@ class LiveDecoder:
         said = self.health.stuck_message(round_us, now_us) | {"trigger": self.firing.brief()}
         self._outputs.tell_health(said, now_us)
 
+    def _has_enough(self) -> bool:
+        return 0 < self.settings.most_windows <= self.health.windows
+
     def _done(self) -> bool:
-        most = self.settings.most_windows
-        if self._stopping or (most and self.health.windows >= most):
+        if self._stopping or self._has_enough():
             return True
-        if not self.settings.once or self._end_us is None:
+        end_us = self._onsets.end_us
+        if not self.settings.once or end_us is None:
             return False
         # A source without watermarks ends too: by the clock.
         over_us = self._clock.now_us() - self.engine.settings.lateness_us
         reached_us = max(self.engine.watermark_us, over_us)
-        return self.engine.next_end_us is None and reached_us >= self._end_us
+        return self.engine.next_end_us is None and reached_us >= end_us
 
     @contextmanager
     def _listen(self) -> Iterator[None]:
