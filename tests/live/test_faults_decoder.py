@@ -74,6 +74,7 @@ def test_a_model_that_hangs_is_told_by_the_watchdog_and_what_it_says_late_fires_
         streams.DECISIONS, lambda said: said["window"] == late["window"], began_us - 10**6
     )
     assert decision["stages_ms"]["total"] > 200
+    assert sum(said["spikes"]["lost"] for said in rig.heard.said[streams.DECISIONS]) == 0
     rig.heard.state("DECODING", after_us=told["at_us"])
     rig.heard.fired(told["at_us"])
 
