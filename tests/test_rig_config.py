@@ -1,13 +1,17 @@
 """The rig's TOML: what it says is checked, what the command line says goes first."""
 
+import operator
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtdecode import cli
 from rtdecode.errors import UserError
+from rtdecode.live_settings import LiveSettings, settings_of
 from rtdecode.rig import Rig
 from rtdecode.rig_file import as_toml, load_rig
 
@@ -193,3 +197,75 @@ def test_any_text_is_settings_or_a_users_error(tmp_path_factory, text):
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     said = outcome(path)
     assert said == "settings" or str(path) in said
+
+
+@pytest.mark.parametrize(
+    ("override", "attribute", "value"),
+    [
+        ("engine.lateness_ms=7.5", "engine.lateness_us", 7_500),
+        ("engine.dedup_ms=1", "engine.dedup_us", 1_000),
+        ("engine.ahead_ms=2", "engine.ahead_us", 2_000),
+        ("engine.retain_ms=3", "engine.retain_us", 3_000),
+        ("engine.ring_spikes=4096", "engine.capacity", 4096),
+        ("engine.sliding_ms=12.5", "engine.hop_us", 12_500),
+        ("engine.stale_ms=400", "stale_us", 400_000),
+        ("engine.deadline_ms=4", "deadline_ms", 4.0),
+        ("engine.backend=event", "backend", "event"),
+        ("engine.compiled=false", "native", False),
+        ("name=left", "name", "left"),
+        ("streams.stimuli=cues", "stimuli", "cues"),
+        ("trigger.threshold=0.6", "trigger.threshold", 0.6),
+        ("outputs.serial.byte=9", "outputs.serial.byte", 9),
+    ],
+)
+def test_each_setting_reaches_the_decoder(override, attribute, value):
+    reach = operator.attrgetter(attribute)
+    assert reach(settings_of(load_rig(None, [override]))) == value
+    assert reach(settings_of(Rig())) != value
+
+
+def test_a_rig_that_says_nothing_has_the_decoders_own_defaults():
+    assert settings_of(Rig()) == LiveSettings()
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """The command line in this process: exit code, standard output, standard error."""
+
+    def run(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["rtdecode", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_prints_the_effective_settings(run, tmp_path):
+    code, out, _ = run("config", "--print", "--config", EXAMPLES / "rig.toml", "-o", "name=other")
+    assert code == 0
+    assert load_rig(write(tmp_path, out)) == load_rig(EXAMPLES / "rig.toml", ["name=other"])
+    code, out, _ = run("config", "--config", EXAMPLES / "rig.toml")
+    assert (code, out) == (0, f"{EXAMPLES / 'rig.toml'}: good\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("config", "--config", "absent.toml"), "expected a rig's settings at absent.toml"),
+        (("config", "-o", "trigger.treshold=1"), "did you mean trigger.threshold?"),
+        (("decode",), "expected a bundle on the command line or as bundle in the rig's settings"),
+        (("decode", "--config", "absent.toml"), "expected a rig's settings"),
+        (("decode", "b.pt", "-o", "engine.backend=magic"), "engine.backend"),
+        (("decode", "b.pt", "--backend", "magic"), "engine.backend"),
+        (("decode", "b.pt", "-o", "name=../up"), "name (What the decoder is armed"),
+        (("arm", "--decoder", "nobody"), "'nobody' that you started"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_code_2(run, arguments, says):
+    code, out, said = run(*arguments)
+    assert (code, out) == (2, "")
+    (line,) = said.strip().splitlines()
+    assert line.startswith("rtdecode: ")
+    assert says in line
