@@ -31,13 +31,26 @@ Figures = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
+Device = Annotated[str, typer.Option(help="Where torch fits: cpu or cuda.")]
 
 
 def train(
-    session: SessionFile,
+    sessions: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SESSION...",
+            help="A recorded session (NWB); several for what animals share, the last one's bundle.",
+        ),
+    ],
     task: TaskName,
     out: Annotated[Path, typer.Option(help="The bundle to write.")],
-    model: Annotated[str, typer.Option(help="Name of the model.")] = "lda",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="lda, grey-lda, poisson, logistic, stimulus-lda, early-lda, shallow, cnn, gru, "
+            "residual, ensemble, distilled; of several sessions unit-set or read-in."
+        ),
+    ] = "lda",
     window: Window = "0:250:25",
     figures: Figures = None,
     areas: Areas = "",
@@ -45,15 +58,44 @@ def train(
     split: Split = "chronological",
     train_share: TrainShare = 0.6,
     seed: Seed = 0,
+    device: Device = "cpu",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a network's training that was stopped.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Train a decoder on a session; measure it on trials kept out, beside its controls."""
     from offline.train import train_bundle
+    from offline.train_shared import SHARED_MODELS, train_shared_bundle
+    from rtdecode.errors import UserError
     from rtdecode.session import QualityFilter, read_session
     from rtdecode.splits import split_kind
     from rtdecode.windows import WindowSpec
 
     quality = None if no_filter else QualityFilter()
+    if model in SHARED_MODELS:
+        shared = train_shared_bundle(
+            sessions,
+            task,
+            model,
+            WindowSpec.parse(window),
+            out,
+            quality=quality,
+            areas=names(areas),
+            train_share=train_share,
+            seed=seed,
+            device=device,
+            json_path=figures,
+            force=force,
+        )
+        typer.echo(f"wrote {out}\n{shared.summary()}")
+        return
+    if len(sessions) > 1:
+        raise UserError(
+            f"model {model} is trained on one session, found {len(sessions)}: give one, or "
+            f"--model {' or '.join(SHARED_MODELS)}"
+        )
+    session = sessions[0]
     result = train_bundle(
         read_session(session, quality=quality, areas=names(areas)),
         task,
@@ -65,6 +107,8 @@ def train(
         seed=seed,
         session_path=session,
         json_path=figures,
+        device=device,
+        resume=resume,
         force=force,
     )
     typer.echo(f"wrote {out}\n{result.summary()}")
@@ -85,7 +129,7 @@ def evaluate(
     areas: Areas = "",
     no_filter: NoFilter = False,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="Where torch fits: cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
     curves: Annotated[
         bool, typer.Option("--curves", help="Also accuracy by units, window and area.")
     ] = False,
@@ -142,12 +186,22 @@ def transfer(
     trials_per_class: Annotated[
         int, typer.Option(help="How many trials of each class calibrate, the first ones.")
     ] = 5,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="geometry (any bundle); read-in or fine-tuning (a read-in bundle); zero-shot "
+            "(a unit-set bundle, no labels). What the bundle is made for without."
+        ),
+    ] = "",
+    unlabelled_share: Annotated[
+        float, typer.Option(help="First share of the presentations that zero-shot looks at.")
+    ] = 0.6,
     areas: Areas = "",
     no_filter: NoFilter = False,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """Fit another animal's decoder to this one from a few trials of each class."""
+    """Fit other animals' decoder to this one from a few trials of each class, or from none."""
     from offline.transfer import transfer_bundle
     from rtdecode.session import QualityFilter, read_session
 
@@ -157,16 +211,19 @@ def transfer(
         read_session(session, quality=quality, areas=names(areas)),
         trials_per_class,
         out,
+        method=method,
+        unlabelled_share=unlabelled_share,
         session_path=session,
         seed=seed,
         force=force,
     )
     m = result.metrics
+    share = m.get("geometry_share")
     typer.echo(
-        f"wrote {out}\n{result.info.task}, {trials_per_class} trials a class: "
+        f"wrote {out}\n{result.info.task}, {result.info.split}: "
         f"{m['accuracy']:.1%} of {m['trials']:.0f} later trials (chance {m['chance']:.1%}), "
-        f"calibration error {m['calibration_error']:.3f}, share of the donor's geometry "
-        f"{m['geometry_share']:.0%}"
+        f"calibration error {m['calibration_error']:.3f}"
+        + (f", share of the donor's geometry {share:.0%}" if share is not None else "")
     )
 
 

@@ -17,6 +17,7 @@ from offline.grey import Grey, grey_windows
 from offline.models.calibration import expected_calibration_error, reliability
 from offline.models.early import decide, fit_early_lda, probabilities_by_step
 from offline.models.registry import MODELS
+from offline.models.training import check_device
 from offline.protocol import Outcome, run_folds, summarise, training_data
 from rtdecode.counts import count_session
 from rtdecode.errors import UserError
@@ -279,6 +280,7 @@ def evaluate(
         raise UserError(f"a model is one of {', '.join(MODELS)}; found {', '.join(unknown)!r}")
     if json_path is not None:
         check_writable(json_path, force)
+    check_device(settings.device)
     page = page_file(report, force) if report is not None else None
     console = Console(stderr=True)
     records = []

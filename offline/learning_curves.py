@@ -1,79 +1,228 @@
 """Accuracy on a new animal from k trials a class, with and without other animals.
 
-Run as ``python -m offline.learning_curves SESSION... --task T``: each session
-in turn is the new animal and all the others are donors.
+Run as ``python -m offline.learning_curves SESSION... --task T --donors DIR``:
+each session is a new animal; the sessions of the folder are the donors. Without
+donors each session in turn is new and all the others are donors.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import typer
+from numpy.typing import NDArray
 
-from offline.transfer import animal_of, learning_curve, trials_saved
+from offline.geometry import (
+    class_geometry,
+    fit_with_geometry,
+    shared_geometry,
+    whitening,
+    whole,
+)
+from offline.grey import grey_windows
+from offline.models.calibration import Float64Array
+from offline.models.data import TrainingData, time_groups
+from offline.models.grey_lda import fit_grey_lda
+from offline.models.linear import fit_lda
+from offline.models.read_in import ReadInTrunk, train_read_in
+from offline.models.registry import predict
+from offline.transfer import TRANSFERS, NewAnimal, first_trials, fit_behind, trials_saved
+from rtdecode.counts import count_session
 from rtdecode.errors import UserError
 from rtdecode.files import check_writable, written_whole
-from rtdecode.session import read_session
+from rtdecode.session import QualityFilter, read_session
 from rtdecode.tasks import resolve_task
 from rtdecode.windows import WindowSpec
 
+CURVE_TRIALS = (1, 2, 5, 10, 20, 40)
+SCRATCH = ("lda", "own", "low-rank", "grey-lda", "own+grey", "low-rank+grey")
 
-def measure(paths: list[Path], task: str, window: WindowSpec) -> list[dict[str, Any]]:
+
+@dataclass(frozen=True, eq=False)
+class Animal:
+    """One animal's trials of a task.
+
+    Attributes
+    ----------
+    name : str
+    counts : (n, 1, units) uint16
+    codes : (n,) int64
+    classes : tuple of str
+    onsets_us : (n,) int64
+    grey : (m, 1, units) uint16
+    grey_onsets_us : (m,) int64
+    """
+
+    name: str
+    counts: NDArray[np.uint16]
+    codes: NDArray[np.int64]
+    classes: tuple[str, ...]
+    onsets_us: NDArray[np.int64]
+    grey: NDArray[np.uint16]
+    grey_onsets_us: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Donors:
+    """What passes over: geometry (classes, classes) and a trunk."""
+
+    geometry: Float64Array
+    trunk: ReadInTrunk
+
+
+def read_animal(path: Path, task_name: str, window: WindowSpec) -> Animal:
+    """An animal's counts and labels from its file."""
+    session = read_session(path, quality=QualityFilter())
+    task = resolve_task(session, task_name)
+    counts = count_session(session, task.onsets_us, window)
+    grey = grey_windows(session, window)
+    return Animal(
+        session.name,
+        counts,
+        task.codes(),
+        task.classes,
+        task.onsets_us,
+        grey.counts,
+        grey.onsets_us,
+    )
+
+
+def learn_from(donors: Sequence[Animal], seed: int = 0, device: str = "cpu") -> Donors:
+    """What several animals share: their geometry and a trunk behind their read-ins."""
+    n = len(donors[0].classes)
+    geometry = shared_geometry([class_geometry(d.counts, d.codes, n, d.grey) for d in donors])
+    white = [
+        (whitening(d.counts, d.codes, n, d.grey).apply(whole(d.counts)), d.codes) for d in donors
+    ]
+    return Donors(geometry, train_read_in(white, n, seed, device)[0])
+
+
+def learning_curve(
+    animal: Animal, donors: Donors, trials: Sequence[int] = CURVE_TRIALS
+) -> list[dict[str, Any]]:
+    """Accuracy on an animal's last fifth from k trials a class, in every way.
+
+    From scratch: ``lda``; ``own``, the prior of `offline.geometry` without any
+    donor; ``low-rank``, class means of low rank; and the three with grey.
+    """
+    cut = round(len(animal.codes) * 0.8)
+    early, truth = animal.codes[:cut], animal.codes[cut:]
+    found = []
+    for k in trials:
+        if np.bincount(early, minlength=len(animal.classes)).min() < k:
+            continue
+        rows = first_trials(early, len(animal.classes), k)
+        still = animal.grey[animal.grey_onsets_us < animal.onsets_us[rows[-1]]]
+        new = NewAnimal(animal.counts[rows], early[rows], still, len(animal.classes))
+        for way, module in ways(new, donors, k).items():
+            right = predict(module, animal.counts[cut:]).argmax(axis=1) == truth
+            found.append({"k": k, "way": way, "accuracy": float(right.mean())})
+    return found
+
+
+def ways(new: NewAnimal, donors: Donors, k: int) -> dict[str, torch.nn.Module]:
+    """A module by each way that k trials a class allow."""
+    counts, codes, n, grey = new.counts, new.codes, new.n_classes, new.grey
+    found: dict[str, torch.nn.Module] = {
+        "own": fit_with_geometry(counts, codes, n, None)[0],
+        "own+grey": fit_with_geometry(counts, codes, n, None, grey=grey)[0],
+        "low-rank": fit_with_geometry(counts, codes, n, None, low_rank=True)[0],
+        "low-rank+grey": fit_with_geometry(counts, codes, n, None, grey=grey, low_rank=True)[0],
+        "geometry": fit_with_geometry(counts, codes, n, donors.geometry, grey=grey)[0],
+        "read-in": fit_behind(donors.trunk, new, tuned=False),
+        "fine-tuning": fit_behind(donors.trunk, new, tuned=True),
+    }
+    if k > 1:
+        data = TrainingData(counts, codes, n, time_groups(len(codes), min(5, k)), grey=grey)
+        found |= {"lda": fit_lda(data), "grey-lda": fit_grey_lda(data)}
+    return found
+
+
+def measure(
+    paths: Sequence[Path],
+    donor_paths: Sequence[Path],
+    task: str,
+    window: WindowSpec,
+    trials: Sequence[int] = CURVE_TRIALS,
+    device: str = "cpu",
+) -> list[dict[str, Any]]:
     """One row for each animal, number of trials and way.
 
     Raises
     ------
     UserError
-        If there is one animal alone, or their classes differ.
+        If there is nobody to learn from, or the animals' classes differ.
     """
-    animals = []
-    for path in paths:
-        session = read_session(path)
-        animals.append(animal_of(session, resolve_task(session, task), window))
-    if len(animals) < 2 or len({animal.classes for animal in animals}) > 1:
+    new = [read_animal(path, task, window) for path in paths]
+    donors = [read_animal(path, task, window) for path in donor_paths]
+    everyone = [*new, *donors]
+    if len(everyone) < 2 or len({animal.classes for animal in everyone}) > 1:
         raise UserError(
             f"expected two or more sessions with the same classes of {task}, found "
-            f"{len(animals)} with {len({a.classes for a in animals})} sets of classes: give others"
+            f"{len(everyone)} with {len({a.classes for a in everyone})} sets of classes: "
+            "give others"
         )
+    known = learn_from(donors, device=device) if donors else None
     rows = []
-    for animal in animals:
-        donors = [other for other in animals if other is not animal]
-        rows += [{"session": animal.name, **row} for row in learning_curve(animal, donors)]
+    for animal in new:
+        others = known or learn_from([a for a in new if a is not animal], device=device)
+        curve = learning_curve(animal, others, trials)
+        rows += [{"session": animal.name, **row} for row in curve]
     return rows
 
 
-def medians(rows: list[dict[str, Any]]) -> dict[int, dict[str, float]]:
+def medians(rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, float]]:
     """Median over animals, by trials a class and way."""
     found: dict[int, dict[str, float]] = {}
     for k in sorted({row["k"] for row in rows}):
-        ways = sorted({row["way"] for row in rows if row["k"] == k})
+        names = sorted({row["way"] for row in rows if row["k"] == k})
         found[k] = {
             way: float(np.median([r["accuracy"] for r in rows if r["k"] == k and r["way"] == way]))
-            for way in ways
+            for way in names
         }
     return found
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """The curves as a table; trials saved by the best transfer against the best from scratch."""
+    curve = medians(rows)
+    names = (*SCRATCH, *TRANSFERS)
+    lines = [
+        f"| trials a class | {' | '.join(names)} | trials saved | without grey |",
+        "|---|" + "---|" * (len(names) + 2),
+    ]
+    without = {k: {w: v for w, v in ways.items() if "grey" not in w} for k, ways in curve.items()}
+    for k, found in curve.items():
+        best = max((w for w in TRANSFERS if w in found), key=lambda w: found[w])
+        texts = [f"{found[w]:.1%}" if w in found else "" for w in names]
+        saved = [f"{trials_saved(c, k, best):.2f}" for c in (curve, without)]
+        lines.append(f"| {k} | {' | '.join([*texts, *saved])} |")
+    return "\n".join(lines).replace("nan", "beyond the curve") + "\n"
 
 
 def main(
     sessions: list[Path],
     task: Annotated[str, typer.Option()],
+    donors: Annotated[Path | None, typer.Option(help="Folder of donor sessions.")] = None,
     window: str = "50:250",
+    trials: Annotated[str, typer.Option(help="Numbers with commas between.")] = "1,2,5,10,20,40",
+    device: Annotated[str, typer.Option(help="Where torch fits: cpu or cuda.")] = "cpu",
     figures: Annotated[Path | None, typer.Option("--json")] = None,
     force: bool = False,
 ) -> None:
     """Print the learning curves as a Markdown table."""
     if figures is not None:
         check_writable(figures, force)
-    rows = measure(sessions, task, WindowSpec.parse(window))
-    curve = medians(rows)
-    typer.echo("| trials a class | LDA | own prior | geometry of others | trials saved |")
-    typer.echo("|---|---|---|---|---|")
-    for k, ways in curve.items():
-        texts = [f"{ways[w]:.1%}" if w in ways else "" for w in ("lda", "own", "geometry")]
-        typer.echo(f"| {k} | {' | '.join(texts)} | {trials_saved(curve, k):.2f} |")
+    known = sorted(donors.glob("*.nwb")) if donors is not None else []
+    numbers = [int(k) for k in trials.split(",")]
+    rows = measure(sessions, known, task, WindowSpec.parse(window), numbers, device)
+    typer.echo(markdown(rows))
     if figures is not None:
         with written_whole(figures) as half:
             half.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from offline.geometry import class_geometry
+from offline.grey import Grey, grey_windows
 from offline.models.early import EarlyClassifier
-from offline.models.registry import fit_model
-from offline.protocol import EARLY_WINDOW, run_folds, summarise, training_data
+from offline.models.registry import fit_model, predict
+from offline.models.training import check_device
+from offline.protocol import EARLY_WINDOW, Outcome, run_folds, summarise, training_data
 from rtdecode.bundle import (
     BundleInfo,
     SessionUsed,
@@ -22,6 +25,7 @@ from rtdecode.bundle import (
     save_bundle,
 )
 from rtdecode.counts import count_session
+from rtdecode.errors import UserError
 from rtdecode.session.model import Session
 from rtdecode.splits import Fold, SplitKind, make_folds
 from rtdecode.tasks import Task, resolve_task
@@ -47,10 +51,12 @@ class TrainResult:
     def summary(self) -> str:
         """One line for a person."""
         m = self.metrics
+        named = {"accuracy_shuffled": "shuffled labels", "accuracy_0_30_ms": "0-30 ms"}
+        controls = [f"chance {m['chance']:.1%}"]
+        controls += [f"{text} {m[name]:.1%}" for name, text in named.items() if name in m]
         return (
             f"{self.info.model} on {self.info.task}, {self.info.split}, {self.info.window}: "
-            f"{m['accuracy']:.1%} of {m['trials']:.0f} trials kept out (chance {m['chance']:.1%}, "
-            f"shuffled labels {m['accuracy_shuffled']:.1%}, 0-30 ms {m['accuracy_0_30_ms']:.1%}); "
+            f"{m['accuracy']:.1%} of {m['trials']:.0f} trials kept out ({', '.join(controls)}); "
             f"calibration error {m['calibration_error']:.3f}"
         )
 
@@ -72,17 +78,41 @@ def measure(
     session: Session,
     task: Task,
     counts: NDArray[np.uint16],
+    grey: Grey,
     folds: list[Fold],
     model: str,
     seed: int,
+    *,
+    fitted: torch.nn.Module | None = None,
+    device: str = "cpu",
 ) -> dict[str, float]:
-    """Ask a model on the trials kept out, beside its controls under the same split."""
-    outcome = run_folds(task, counts, folds, model, seed=seed, units=session.units)
-    shuffled = run_folds(task, counts, folds, model, seed=seed, shuffled=True)
-    early = count_session(session, task.onsets_us, EARLY_WINDOW)
+    """Ask a model on the trials kept out, beside its controls under the same split.
+
+    ``fitted`` is the model of the one fold, if it is there already.
+    """
+
+    def ask(windows: NDArray[np.uint16], shuffled: bool = False) -> Outcome:
+        return run_folds(
+            task,
+            windows,
+            folds,
+            model,
+            seed=seed,
+            shuffled=shuffled,
+            units=session.units,
+            grey=grey if windows is counts else None,
+            device=device,
+        )
+
+    if fitted is None:
+        outcome = ask(counts)
+    else:
+        rows = folds[0].test
+        outcome = Outcome(rows, task.codes()[rows], predict(fitted, counts[rows]))
     metrics = summarise(outcome)
-    metrics["accuracy_shuffled"] = shuffled.accuracy
-    metrics["accuracy_0_30_ms"] = run_folds(task, early, folds, model, seed=seed).accuracy
+    metrics["accuracy_shuffled"] = ask(counts, shuffled=True).accuracy
+    early = count_session(session, task.onsets_us, EARLY_WINDOW)
+    metrics["accuracy_0_30_ms"] = ask(early).accuracy
     return metrics
 
 
@@ -96,6 +126,8 @@ def train(
     train_share: float = 0.6,
     seed: int = 0,
     session_path: str | Path | None = None,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
 ) -> tuple[torch.nn.Module, TrainResult]:
     """Fit a model to a session and measure it on trials kept out.
 
@@ -117,6 +149,10 @@ def train(
     seed : int
     session_path : path or None
         Where the session came from, for its hash.
+    device : {"cpu", "cuda"}
+        Where torch fits.
+    checkpoint : Path or None
+        Folder that keeps a network's training while it goes on.
 
     Returns
     -------
@@ -130,12 +166,32 @@ def train(
     task = resolve_task(session, task_name)
     counts = count_session(session, task.onsets_us, window)
     folds = make_folds(task, split, train_share=train_share, seed=seed)
-    metrics = measure(session, task, counts, folds, model, seed)
+    grey = grey_windows(session, window)
     rows = folds[0].train if split == "chronological" else np.arange(len(task))
-    everything = Fold(folds[0].name, rows, rows[:0])
-    data = training_data(task, counts, everything, units=session.units)
+    is_one = split == "chronological"
+    everything = folds[0] if is_one else Fold(folds[0].name, rows, rows[:0])
+    data = training_data(
+        task,
+        counts,
+        everything,
+        units=session.units,
+        grey=grey,
+        device=device,
+        checkpoint=checkpoint,
+    )
     module = fit_model(model, data, seed)
-    geometry = np.round(class_geometry(data.counts, data.codes, data.n_classes), 5)
+    metrics = measure(
+        session,
+        task,
+        counts,
+        grey,
+        folds,
+        model,
+        seed,
+        fitted=module if is_one else None,
+        device=device,
+    )
+    geometry = np.round(class_geometry(data.counts, data.codes, data.n_classes, data.grey), 5)
     used = SessionUsed(
         name=session.name,
         sha256=file_sha256(session_path) if session_path else "",
@@ -171,9 +227,14 @@ def train_bundle(
     seed: int = 0,
     session_path: str | Path | None = None,
     json_path: str | Path | None = None,
+    device: str = "cpu",
+    resume: bool = False,
     force: bool = False,
 ) -> TrainResult:
     """`train`, then write the bundle and, if wanted, the figures as JSON.
+
+    A network's training is kept in a folder beside ``out`` until the bundle is
+    there; with ``resume`` a stopped one goes on.
 
     Raises
     ------
@@ -183,6 +244,7 @@ def train_bundle(
     for path in (out, json_path):
         if path is not None:
             check_free(Path(path), force)
+    checkpoint = checkpoint_folder(Path(out), resume, force)
     module, result = train(
         session,
         task_name,
@@ -192,11 +254,33 @@ def train_bundle(
         train_share=train_share,
         seed=seed,
         session_path=session_path,
+        device=check_device(device),
+        checkpoint=checkpoint,
     )
     save_bundle(module, result.info, out, force=force)
     if json_path is not None:
         write_figures(result.figures(), json_path)
+    shutil.rmtree(checkpoint, ignore_errors=True)
     return result
+
+
+def checkpoint_folder(out: Path, resume: bool, force: bool) -> Path:
+    """Where a training is kept while it goes on.
+
+    Raises
+    ------
+    UserError
+        If a stopped training is there and it is not said what to do with it.
+    """
+    folder = out.with_name(f"{out.name}.training")
+    if folder.exists() and not resume:
+        if not force:
+            raise UserError(
+                f"{folder} holds a training that was stopped: give --resume to go on, or "
+                "--force to begin anew"
+            )
+        shutil.rmtree(folder)
+    return folder
 
 
 def write_figures(figures: dict[str, object], path: str | Path) -> None:

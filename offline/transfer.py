@@ -1,34 +1,38 @@
-"""A decoder for a new animal from a few trials a class and another animal's bundle.
+"""A decoder for a new animal from other animals' bundle and a few trials a class, or none.
 
 The new animal has other units, so nothing of the old decoder's weights fits.
-What passes over is how alike the classes are (`offline.geometry`).
+What passes over is how alike the classes are (`offline.geometry`), a trunk
+behind a new read-in layer (`offline.models.read_in`), or, without any label, a
+network over features of units (`offline.models.unit_set`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from offline.geometry import class_geometry, fit_with_geometry, shared_geometry
+from offline.geometry import Whitening, fit_with_geometry, whitening, whole
+from offline.grey import grey_windows
 from offline.models.calibration import Float64Array
-from offline.models.data import TrainingData, time_groups
-from offline.models.linear import fit_lda
+from offline.models.read_in import ReadInClassifier, fine_tune, fit_read_in, trunk_of
 from offline.models.registry import predict
 from offline.protocol import Outcome, summarise
+from offline.zero_shot import classifier, unlabelled_view
 from rtdecode.bundle import BundleInfo, SessionUsed, file_sha256, load_bundle, save_bundle
 from rtdecode.counts import count_session
 from rtdecode.errors import UserError
 from rtdecode.files import check_writable
 from rtdecode.session.model import Session
 from rtdecode.tasks import Task, apply_rule
-from rtdecode.windows import WindowSpec
 
-CURVE_TRIALS = (1, 2, 5, 10, 20, 40)
+Method = Literal["geometry", "read-in", "fine-tuning", "zero-shot"]
+METHODS: tuple[Method, ...] = ("geometry", "read-in", "fine-tuning", "zero-shot")
+UNIT_SET, READ_IN = "unit-set", "read-in"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,52 @@ class TransferResult:
 
     info: BundleInfo
     metrics: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class NewAnimal:
+    """What a transfer has of the new animal.
+
+    Attributes
+    ----------
+    counts : (n, bins, units) uint16
+        Of the calibration trials.
+    codes : (n,) int64
+    grey : (m, bins, units) uint16
+        Windows without a stimulus, before the last calibration trial.
+    n_classes : int
+    """
+
+    counts: NDArray[np.uint16]
+    codes: NDArray[np.int64]
+    grey: NDArray[np.uint16]
+    n_classes: int
+
+
+def method_of(donor: BundleInfo, wanted: str) -> Method:
+    """The way that was asked for, or the one that a bundle's model is made for.
+
+    Raises
+    ------
+    UserError
+        If there is no such way, or the bundle is not made for it.
+    """
+    ways: dict[str, tuple[Method, ...]] = {
+        UNIT_SET: ("zero-shot",),
+        READ_IN: ("read-in", "fine-tuning"),
+    }
+    possible = ways.get(donor.model, ("geometry",))
+    if not wanted:
+        return possible[0]
+    if wanted not in METHODS:
+        raise UserError(f"a method is one of {', '.join(METHODS)}; found {wanted!r}")
+    if wanted not in possible:
+        model = {"geometry": "lda", "zero-shot": UNIT_SET}.get(wanted, READ_IN)
+        raise UserError(
+            f"method {wanted} needs a bundle of rtdecode train --model {model}; this one is of "
+            f"model {donor.model}, which offers {', '.join(possible)}"
+        )
+    return wanted
 
 
 def first_trials(codes: NDArray[np.int64], n_classes: int, per_class: int) -> NDArray[np.int64]:
@@ -62,18 +112,76 @@ def transfer(
     session: Session,
     per_class: int,
     *,
+    module: torch.nn.Module | None = None,
+    method: str = "",
+    unlabelled_share: float = 0.6,
     seed: int = 0,
     session_path: str | Path | None = None,
 ) -> tuple[torch.nn.Module, TransferResult]:
     """Fit a donor's task to another animal.
 
+    Parameters
+    ----------
+    donor : BundleInfo
+    session : Session
+    per_class : int
+        Trials of each class that calibrate; zero-shot uses none.
+    module : nn.Module or None
+        The donor's, for all ways but geometry.
+    method : {"", "geometry", "read-in", "fine-tuning", "zero-shot"}
+    unlabelled_share : float
+        First share of the presentations that zero-shot looks at, without labels.
+    seed : int
+    session_path : path or None
+
     Raises
     ------
     UserError
-        If the session lacks the task, its classes or trials, or the donor its geometry.
+        If the session lacks the task, its classes or trials, or the donor what the way needs.
     """
-    if not donor.class_geometry:
-        raise UserError("the bundle holds no class geometry: train it anew with rtdecode train")
+    way = method_of(donor, method)
+    task = _task_of(donor, session)
+    counts = count_session(session, task.onsets_us, donor.window)
+    codes = task.codes(donor.classes)
+    grey = grey_windows(session, donor.window)
+    if way == "zero-shot":
+        rows = np.arange(_share(len(task), unlabelled_share))
+    else:
+        rows = first_trials(codes, len(donor.classes), per_class)
+    still = grey.counts[grey.onsets_us < task.onsets_us[rows[-1]]]
+    extra: dict[str, float] = {}
+    if way == "zero-shot":
+        view = unlabelled_view(counts[rows], still, session.units)
+        fitted: torch.nn.Module = classifier(_shared(module), donor.temperature, view)
+        split = f"no labels, windows of the first {unlabelled_share:.0%}"
+    else:
+        new = NewAnimal(counts[rows], codes[rows], still, len(donor.classes))
+        fitted, extra = fit_calibrated(way, donor, module, new, seed)
+        split = f"first {per_class} trials a class"
+        extra["trials_per_class"] = float(per_class)
+    metrics = _measure_rest(task, counts, codes, rows, fitted) | extra
+    used = SessionUsed(
+        name=session.name,
+        sha256=file_sha256(session_path) if session_path else "",
+        last_training_onset_us=int(task.onsets_us[rows[-1]]),
+    )
+    info = donor.model_copy(
+        update={
+            "model": way if way == "geometry" else donor.model,
+            "unit_ids": tuple(session.units.ids.tolist()),
+            "unit_areas": tuple(session.units.areas.tolist()),
+            "steps": (),
+            "decide_at": None,
+            "sessions": (*donor.sessions, used),
+            "split": split,
+            "metrics": metrics,
+        }
+    )
+    return fitted, TransferResult(info, metrics)
+
+
+def _task_of(donor: BundleInfo, session: Session) -> Task:
+    """The donor's task in another session."""
     task = apply_rule(session, donor.label_rule)
     missing = sorted(set(donor.classes) - set(task.classes))
     if missing:
@@ -81,37 +189,68 @@ def transfer(
             f"the bundle has {len(donor.classes)} classes, session {session.name} lacks "
             f"{', '.join(missing[:5])}: train on this session instead"
         )
-    task = task.take(task.codes(donor.classes) >= 0)
-    counts = count_session(session, task.onsets_us, donor.window)
-    codes = task.codes(donor.classes)
-    rows = first_trials(codes, len(donor.classes), per_class)
-    geometry = np.array(donor.class_geometry)
-    module, share = fit_with_geometry(counts[rows], codes[rows], len(donor.classes), geometry, seed)
-    metrics = _measure_rest(task, counts, codes, rows, module)
-    metrics |= {"trials_per_class": float(per_class), "geometry_share": share}
-    info = donor.model_copy(
-        update={
-            "model": "geometry",
-            "unit_ids": tuple(session.units.ids.tolist()),
-            "unit_areas": tuple(session.units.areas.tolist()),
-            "steps": (),
-            "decide_at": None,
-            "sessions": (*donor.sessions, _used(session, task, rows, session_path)),
-            "split": f"first {per_class} trials a class",
-            "metrics": metrics,
-        }
-    )
-    return module, TransferResult(info, metrics)
+    return task.take(task.codes(donor.classes) >= 0)
 
 
-def _used(
-    session: Session, task: Task, rows: NDArray[np.int64], path: str | Path | None
-) -> SessionUsed:
-    return SessionUsed(
-        name=session.name,
-        sha256=file_sha256(path) if path else "",
-        last_training_onset_us=int(task.onsets_us[rows[-1]]),
-    )
+def _share(n: int, share: float) -> int:
+    """How many of n windows a share is."""
+    found = round(n * share)
+    if not 0 < found < n:
+        raise UserError(
+            f"expected --unlabelled-share between 0 and 1 that leaves windows on both sides, "
+            f"found {share:g} of {n}: give one, as 0.6"
+        )
+    return found
+
+
+def _shared(module: torch.nn.Module | None) -> torch.nn.Module:
+    """The part of a bundle's module that animals share."""
+    shared = getattr(module, "shared", None)
+    if shared is None:
+        raise UserError("the bundle holds no part to share: train it anew with rtdecode train")
+    return cast(torch.nn.Module, shared)
+
+
+def fit_calibrated(
+    way: Method,
+    donor: BundleInfo,
+    module: torch.nn.Module | None,
+    new: NewAnimal,
+    seed: int = 0,
+) -> tuple[torch.nn.Module, dict[str, float]]:
+    """A module from calibration trials, and figures of the way."""
+    if way == "geometry":
+        if not donor.class_geometry:
+            raise UserError("the bundle holds no class geometry: train it anew with rtdecode train")
+        geometry = np.array(donor.class_geometry)
+        found, share = fit_with_geometry(
+            new.counts, new.codes, new.n_classes, geometry, seed, grey=new.grey
+        )
+        return found, {"geometry_share": share}
+    shared = _shared(module)
+    return fit_behind(shared, new, tuned=way == "fine-tuning", seed=seed), {}
+
+
+def fit_behind(
+    shared: torch.nn.Module, new: NewAnimal, *, tuned: bool, seed: int = 0
+) -> ReadInClassifier:
+    """A read-in before a trunk; with ``tuned`` both are then trained further."""
+    scaling = whitening(new.counts, new.codes, new.n_classes, new.grey)
+    z = scaling.apply(whole(new.counts))
+    weight, bias, temperature = fit_read_in(shared, z, new.codes)
+    if tuned:
+        shared, weight, bias = fine_tune(
+            trunk_of(shared.state_dict()), weight, bias, z, new.codes, seed
+        )
+    return ReadInClassifier(shared, *unwhitened(scaling, weight, bias), temperature)
+
+
+def unwhitened(
+    scaling: Whitening, weight: Float64Array, bias: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """A layer of whitened counts as one of raw counts."""
+    raw = scaling.matrix @ weight
+    return raw, bias - scaling.centre @ raw
 
 
 def _measure_rest(
@@ -137,79 +276,38 @@ def transfer_bundle(
     per_class: int,
     out: Path,
     *,
+    method: str = "",
+    unlabelled_share: float = 0.6,
     session_path: Path | None = None,
     seed: int = 0,
     force: bool = False,
 ) -> TransferResult:
     """`transfer` from a bundle file, written as another bundle."""
     check_writable(out, force)
-    donor = load_bundle(bundle)[1]
-    module, result = transfer(donor, session, per_class, seed=seed, session_path=session_path)
-    save_bundle(module, result.info, out, force=force)
+    module, donor = load_bundle(bundle)
+    fitted, result = transfer(
+        donor,
+        session,
+        per_class,
+        module=module,
+        method=method,
+        unlabelled_share=unlabelled_share,
+        seed=seed,
+        session_path=session_path,
+    )
+    save_bundle(fitted, result.info, out, force=force)
     return result
 
 
-@dataclass(frozen=True, eq=False)
-class Animal:
-    """One animal's trials of a task: counts (n, bins, units), codes (n,)."""
-
-    name: str
-    counts: NDArray[np.uint16]
-    codes: NDArray[np.int64]
-    classes: tuple[str, ...]
-
-
-def animal_of(session: Session, task: Task, window: WindowSpec) -> Animal:
-    """An animal's counts and labels."""
-    counts = count_session(session, task.onsets_us, window)
-    return Animal(session.name, counts, task.codes(), task.classes)
-
-
-def learning_curve(
-    animal: Animal, donors: list[Animal], trials: tuple[int, ...] = CURVE_TRIALS
-) -> list[dict[str, Any]]:
-    """Accuracy on an animal's last fifth from k trials a class, in three ways.
-
-    ``lda`` and ``own`` (the same prior without any donor) start from scratch;
-    ``geometry`` has the mean geometry of the donors.
-    """
-    n = len(animal.classes)
-    cut = round(len(animal.codes) * 0.8)
-    early, truth = animal.codes[:cut], animal.codes[cut:]
-    shared = shared_geometry([class_geometry(d.counts, d.codes, n) for d in donors])
-    rows_of = {k: _rows_or_none(early, n, k) for k in trials}
-    found = []
-    for k, rows in rows_of.items():
-        if rows is None:
-            continue
-        data = TrainingData(animal.counts[rows], early[rows], n, time_groups(len(rows), min(5, k)))
-        modules = {
-            "own": fit_with_geometry(data.counts, data.codes, n, None)[0],
-            "geometry": fit_with_geometry(data.counts, data.codes, n, shared)[0],
-        }
-        if k > 1:
-            modules["lda"] = fit_lda(data)
-        for name, module in modules.items():
-            right = predict(module, animal.counts[cut:]).argmax(axis=1) == truth
-            found.append({"k": k, "way": name, "accuracy": float(right.mean())})
-    return found
-
-
-def _rows_or_none(codes: NDArray[np.int64], n: int, k: int) -> NDArray[np.int64] | None:
-    """The first k trials of each class; None where a class has fewer."""
-    if np.bincount(codes, minlength=n).min() < k:
-        return None
-    return first_trials(codes, n, k)
-
-
-def trials_saved(curve: dict[int, dict[str, float]], k: int) -> float:
+def trials_saved(curve: dict[int, dict[str, float]], k: int, way: str = "geometry") -> float:
     """How many times k trials a class the best from-scratch way needs to be as good.
 
     Parameters
     ----------
     curve : dict of int to dict of str to float
-        Accuracy by trials a class and way.
+        Accuracy by trials a class and way; ways from scratch are all but `TRANSFERS`.
     k : int
+    way : str
 
     Returns
     -------
@@ -218,8 +316,11 @@ def trials_saved(curve: dict[int, dict[str, float]], k: int) -> float:
     """
     ks = sorted(curve)
     scratch = np.maximum.accumulate(
-        [max(v for name, v in curve[n].items() if name != "geometry") for n in ks]
+        [max(v for name, v in curve[n].items() if name not in TRANSFERS) for n in ks]
     )
     reached: Float64Array = np.log(np.array(ks, np.float64))
-    needed = np.interp(curve[k]["geometry"], scratch, reached, left=np.nan, right=np.nan)
+    needed = np.interp(curve[k][way], scratch, reached, left=np.nan, right=np.nan)
     return float(np.exp(needed) / k)
+
+
+TRANSFERS: tuple[Any, ...] = ("geometry", "read-in", "fine-tuning")

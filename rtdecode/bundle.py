@@ -31,6 +31,8 @@ SCHEMA_VERSION: Literal[1] = 1
 INFO_FILE = "rtdecode.json"
 # The same module on another machine's vector units differs by this much at most.
 GOLDEN_TOLERANCE = 1e-4
+# What zipfile, torch and pydantic raise on damaged files, by trial: all of these.
+UNREADABLE = (RuntimeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 MAKE_ANOTHER = "make a new one with rtdecode train"
 
 
@@ -77,6 +79,8 @@ class BundleInfo(BaseModel):
     metrics : dict of str to float
         Measured on the trials kept out.
     versions : dict of str to str
+    temperature : float
+        Of a part ``shared`` with other animals, by which its logits are divided.
     class_geometry : tuple of tuple of float
         How alike the classes are to this animal (classes, classes); a transfer
         to another animal starts from it. Empty where it was not measured.
@@ -100,6 +104,7 @@ class BundleInfo(BaseModel):
     split: str = ""
     metrics: dict[str, float] = {}
     versions: dict[str, str] = {}
+    temperature: float = 1.0
     class_geometry: tuple[tuple[float, ...], ...] = ()
     golden_counts: tuple[tuple[int, ...], ...] = ()
     golden_probabilities: tuple[float, ...] = ()
@@ -140,6 +145,9 @@ class ScriptFile:
         """A module on the CPU and the text inside its file; RuntimeError if it is none."""
         # Torch does not look at the zip's check sums, and a golden pair misses one weight.
         with zipfile.ZipFile(path) as archive:
+            # Torch packs nothing: what is packed may unfold to any size.
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                raise RuntimeError("packed parts")
             if broken := archive.testzip():
                 raise RuntimeError(f"check sum of {broken}")
         extra = {INFO_FILE: ""}
@@ -191,7 +199,8 @@ def save_bundle(
     module : torch.nn.Module
         Takes counts (n, bins, units) float32, gives probabilities (n, classes)
         float32. If ``info.steps`` is not empty it also has a method
-        ``upto(counts, n_bins)`` with the same shapes.
+        ``upto(counts, n_bins)`` with the same shapes. A part called ``shared``
+        keeps its weights, so that a transfer to another animal can take it out.
     info : BundleInfo
         Its versions and golden pair are filled in here.
     path : path
@@ -214,7 +223,7 @@ def save_bundle(
             "golden_probabilities": tuple(run_once(module.cpu().eval(), golden).tolist()),
         }
     )
-    keep = ["upto"] if info.steps else []
+    keep = [name for name in ("upto", "shared") if hasattr(module, name)]
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
         draft = Path(folder, path.name)
         ScriptFile.save(module, draft, full.model_dump_json(), keep)
@@ -236,7 +245,7 @@ def load_bundle(path: str | Path) -> tuple[torch.nn.Module, BundleInfo]:
     try:
         module, text = ScriptFile.load(path)
         info = BundleInfo.model_validate_json(text)
-    except (RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, UserError) as error:
+    except (*UNREADABLE, UserError) as error:
         raise UserError(
             f"{path} was expected to be an rtdecode bundle (schema {SCHEMA_VERSION}), found "
             f"{_cause(error)}: {MAKE_ANOTHER}"

@@ -97,6 +97,7 @@ class Checkpoint:
         if self.path is None or not (due or progress.ended):
             return
         self._saved = time.monotonic()
+        self.path.parent.mkdir(exist_ok=True)
         arrays = {
             **{f"net/{name}": value.cpu().numpy() for name, value in net.state_dict().items()},
             **{f"best/{name}": value.cpu().numpy() for name, value in best.items()},

@@ -15,6 +15,7 @@ from offline.models.calibration import Float64Array, smoothed_loss
 from offline.models.checkpoint import Checkpoint, Progress, fingerprint
 from offline.models.data import TrainingData
 from offline.models.networks import Network
+from rtdecode.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,23 @@ class Recipe:
     rate: float = 1e-3
     decay: float = 1e-2
     smoothing: float = 0.1
+
+
+def check_device(name: str) -> str:
+    """A device that torch has here.
+
+    Raises
+    ------
+    UserError
+        If it is neither ``cpu`` nor ``cuda``, or there is no GPU.
+    """
+    if name not in ("cpu", "cuda"):
+        raise UserError(f"expected --device cpu or cuda, found {name!r}: give one of them")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "expected a GPU for --device cuda, found none that torch can use: use --device cpu"
+        )
+    return name
 
 
 def raw_logits(net: Network, counts: NDArray[np.uint16]) -> Float64Array:

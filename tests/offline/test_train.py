@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
+from offline.models import checkpoint
 from offline.models.registry import MODELS
 from offline.protocol import run_folds
 from offline.train import train, train_bundle
@@ -55,6 +57,51 @@ def test_the_same_seed_gives_the_same_bundle(model):
     assert all(
         (a == b).all() for a, b in zip(one[0].parameters(), two[0].parameters(), strict=True)
     )
+
+
+@pytest.mark.parametrize("model", ["shallow", "residual"])
+def test_a_stopped_training_goes_on_to_the_same_bundle(model, tmp_path, monkeypatch):
+    session = tuned_session()
+    monkeypatch.setattr(checkpoint, "SAVE_EVERY_S", 0.0)
+    whole = train_bundle(session, TASK, model, WINDOW, tmp_path / "whole.pt")
+    save, epochs = checkpoint.Checkpoint.save, []
+
+    def stop_after_five(self, *args):
+        save(self, *args)
+        epochs.append(1)
+        if len(epochs) == 5:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "stopped.pt"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.Checkpoint, "save", stop_after_five)
+        with pytest.raises(KeyboardInterrupt):
+            train_bundle(session, TASK, model, WINDOW, out)
+    assert not out.exists()
+    with pytest.raises(UserError, match="--resume"):
+        train_bundle(session, TASK, model, WINDOW, out)
+    with pytest.raises(UserError, match="other data or settings"):
+        train_bundle(session, TASK, model, WINDOW, out, seed=5, resume=True)
+    resumed = train_bundle(session, TASK, model, WINDOW, out, resume=True)
+    assert resumed.metrics == whole.metrics
+    assert list(tmp_path.glob("*.training")) == []
+    window = np.ones((3, 24), np.uint16)
+    one, two = (Decoder.load(path).predict(window) for path in (tmp_path / "whole.pt", out))
+    assert (one == two).all()
+
+
+def test_a_distilled_ensemble_is_one_linear_layer(tmp_path):
+    module, _ = train(tuned_session(), TASK, "distilled", WINDOW)
+    layers = [m for m in module.modules() if isinstance(m, torch.nn.Linear)]
+    assert [(m.in_features, m.out_features) for m in layers] == [(24, 4)]
+
+
+@pytest.mark.parametrize(("device", "found"), [("tpu", "cpu or cuda"), ("cuda", "found none")])
+def test_a_device_that_is_not_there_is_told(device, found, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=found):
+        train_bundle(tuned_session(), TASK, "shallow", WINDOW, tmp_path / "b.pt", device=device)
+    assert not (tmp_path / "b.pt").exists()
 
 
 def test_training_never_sees_the_labels_kept_out():

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from offline.geometry import class_geometry, fit_prior, fit_with_geometry
+from offline.geometry import class_geometry, fit_prior, fit_with_geometry, low_rank_prior
+from offline.learning_curves import CURVE_TRIALS, Animal, learn_from, learning_curve, markdown
+from offline.models.read_in import fit_read_in, train_read_in, trunk_logits
 from offline.models.registry import predict
 from offline.train import train_bundle
 from offline.transfer import first_trials, transfer_bundle, trials_saved
@@ -82,6 +84,70 @@ def test_a_bundle_of_one_animal_becomes_one_of_another(tmp_path):
     with pytest.raises(UserError, match="--trials-per-class"):
         transfer_bundle(donor, session, 500, tmp_path / "none.pt")
     assert not (tmp_path / "none.pt").exists()
+
+
+def test_grey_tells_which_way_noise_goes():
+    # Three shared directions of noise, much larger than what tells the classes apart.
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(3, UNITS))
+    means = 20 + rng.normal(size=(CLASSES, UNITS))
+
+    def draw(mean: np.ndarray) -> np.ndarray:
+        shared = 4 * rng.normal(size=(len(mean), 3)) @ noise
+        return np.maximum(np.round(mean + shared + rng.normal(size=mean.shape)), 0)
+
+    codes = np.arange(CLASSES)
+    asked = np.arange(CLASSES * 20) % CLASSES
+    few, many = (draw(means[c])[:, None].astype(np.uint16) for c in (codes, asked))
+    grey = draw(np.full((600, UNITS), 20.0))[:, None].astype(np.uint16)
+    right = {
+        told: (predict(fitted, many).argmax(axis=1) == asked).mean()
+        for told, fitted in (
+            (False, fit_with_geometry(few, codes, CLASSES, None)[0]),
+            (True, fit_with_geometry(few, codes, CLASSES, None, grey=grey)[0]),
+        )
+    }
+    assert right[True] > right[False] + 0.2
+
+
+def test_means_of_low_rank_keep_the_signal_and_drop_the_noise():
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=(CLASSES, 1)) @ rng.normal(size=(1, 300))
+    found = low_rank_prior(signal + rng.normal(size=signal.shape) / 2, np.full(CLASSES, 4)).means
+    error = ((found - signal) ** 2).mean()
+    assert error < 0.25 / 4
+    assert np.linalg.matrix_rank(found) <= 2
+
+
+def test_a_read_in_puts_a_new_animal_before_the_others_trunk():
+    def white(seed: int, trials: int) -> tuple[np.ndarray, np.ndarray]:
+        counts, codes = animal(seed, trials)
+        x = counts[:, 0].astype(float)
+        return (x - x.mean(axis=0)) / (x.std(axis=0) + 0.1), codes
+
+    trunk, _ = train_read_in([white(seed, 60) for seed in (3, 4, 5)], CLASSES)
+    z, codes = white(7, 12)
+    weight, bias, _ = fit_read_in(trunk, z[: CLASSES * 4], codes[: CLASSES * 4])
+    logits = trunk_logits(trunk, z[CLASSES * 4 :] @ weight + bias)
+    right = (logits.argmax(axis=1) == codes[CLASSES * 4 :]).mean()
+    assert right > 4 / CLASSES
+
+
+def test_the_learning_curve_has_every_way():
+    def whole_animal(seed: int) -> Animal:
+        counts, codes = animal(seed, 12)
+        grey = np.random.default_rng(seed).poisson(1.0, (100, 1, UNITS)).astype(np.uint16)
+        n = np.arange(len(codes))
+        classes = tuple(map(str, range(CLASSES)))
+        return Animal("made", counts, codes, classes, n + 1000, grey, n[:100])
+
+    rows = learning_curve(whole_animal(7), learn_from([whole_animal(s) for s in (3, 4)]), (1, 2))
+    ways = {k: {row["way"] for row in rows if row["k"] == k} for k in (1, 2)}
+    assert ways[2] - ways[1] == {"lda", "grey-lda"}
+    assert {"own", "low-rank+grey", "geometry", "read-in", "fine-tuning"} <= ways[1]
+    table = markdown(rows)
+    assert table.count("\n") == 4
+    assert 2 in CURVE_TRIALS
 
 
 def test_trials_saved():
