@@ -11,16 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rtdecode.gui.packets import (
-    STAGES,
-    Batch,
-    Decision,
-    DecoderInfo,
-    Health,
-    Onset,
-    Policy,
-    Trigger,
-)
+from rtdecode.gui.packets import STAGES, Batch, Decision, DecoderInfo, Onset
+from rtdecode.gui.reports import Health, Policy, Trigger
 from rtdecode.session.model import Units
 
 START_US = 1_000_000_000_000

@@ -102,6 +102,8 @@ class Display:
             rows = [(s.name, s.kind, s.channels, s.host) for s in self.feed.found]
             self.window.waiting.show_found(rows, names, self.feed.message)
         self._relay_orders()
+        if self.state and self.state.health and self.state.health.streams:
+            self.feed.follow(tuple(stream.name for stream in self.state.health.streams))
         self.window.offer_decoders(names)
         self.window.draw(self.state, now_s)
 

@@ -8,102 +8,42 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtdecode import streams
 from rtdecode.errors import UserError
-from rtdecode.gui.packets import (
-    Batch,
-    Decision,
-    DecoderInfo,
-    Health,
-    MalformedError,
-    Trigger,
-    onset_from_marker,
+from rtdecode.gui.finding import (
+    BRIDGE,
+    OF_DECODER,
+    POSTERIOR,
+    SPIKES,
+    STIMULI,
+    Source,
+    decoders,
+    newest,
+    only,
+    roles_of,
+    spike_streams,
 )
-from rtdecode.microseconds import INVALID_US, US_PER_S
+from rtdecode.gui.packets import Batch, DecoderInfo
+from rtdecode.gui.pulling import Inlet, pull_into
+from rtdecode.session.model import Units
 from rtdecode.streams import Found, PosteriorInlet, SpikeInlet, TextInlet
 
-POSTERIOR, DECISIONS, HEALTH, TRIGGERS = "posterior", "decisions", "health", "triggers"
-SPIKES, STIMULI = "spikes", "stimuli"
-OF_DECODER = (POSTERIOR, DECISIONS, HEALTH, TRIGGERS)
-FORMATS = {
-    POSTERIOR: streams.POSTERIOR_FORMAT,
-    DECISIONS: streams.TEXT_FORMAT,
-    HEALTH: streams.TEXT_FORMAT,
-    TRIGGERS: streams.TEXT_FORMAT,
-    SPIKES: streams.SPIKE_FORMAT,
-    STIMULI: streams.TEXT_FORMAT,
-}
 #: One look at the network, seconds: liblsl asks known peers only after half a second, so a
 #: shorter one misses streams. And the pause between two looks when all is connected.
 LOOK_S, REST_S = 1.5, 2.0
 
-Inlet = SpikeInlet | TextInlet | PosteriorInlet
-
-
-@dataclass(frozen=True)
-class Source:
-    """A decoder on the network, or the spikes it is fed with: a stream for each role."""
-
-    streams: dict[str, Found]
-
-    @property
-    def name(self) -> str:
-        """What the decoder is chosen and remembered by."""
-        posterior = self.streams[POSTERIOR]
-        return f"{posterior.name} on {posterior.host}"
-
-
-def fits(stream: Found, role: str) -> bool:
-    """Whether a stream has the type and shape that its role asks for."""
-    form = FORMATS[role]
-    like = (stream.kind, stream.channel_format) == (form.kind, form.channel_format)
-    return like and form.channels in (0, stream.channels)
-
-
-def decoders(found: Iterable[Found]) -> list[Source]:
-    """The decoders among the streams on the network, each with its other streams.
-
-    A decoder's streams are named alike (``...-posterior``, ``...-decisions``), come from
-    one host and were made at about the same time.
-    """
-    found = list(found)
-    posteriors = [s for s in found if fits(s, POSTERIOR)]
-    return [Source(dict(_companions(posterior, found))) for posterior in posteriors]
-
-
-def _companions(posterior: Found, found: list[Found]) -> Iterable[tuple[str, Found]]:
-    yield POSTERIOR, posterior
-    for role in OF_DECODER[1:]:
-        name = posterior.name.replace(POSTERIOR, role)
-        named = [s for s in found if s.name == name and s.host == posterior.host and fits(s, role)]
-        if named:
-            yield role, min(named, key=lambda s: abs(s.created_at - posterior.created_at))
-
-
-def newest(found: Iterable[Found], name: str, role: str) -> Found | None:
-    """The newest stream of a name that fits its role."""
-    named = [s for s in found if s.name == name and fits(s, role)]
-    return max(named, key=lambda s: s.created_at, default=None)
-
-
-def only(found: Iterable[Found], role: str) -> Found | None:
-    """The one stream that fits a source's role, whatever its name; a decoder's are none."""
-    fit = [s for s in found if fits(s, role) and not s.name.endswith(OF_DECODER)]
-    return fit[0] if len(fit) == 1 else None
-
 
 @dataclass(frozen=True)
 class Attached:
-    """An inlet that is open, and what its stream says of itself."""
+    """An inlet that is open, and what its stream says of itself; none where one is let go."""
 
     role: str
-    inlet: Inlet
+    inlet: Inlet | None
     says: Batch
 
 
@@ -123,7 +63,9 @@ class Feed:
         self.found: list[Found] = []
         self.decoders: list[Source] = []
         self.message = ""
+        self._told: tuple[str, ...] = ()
         self._inlets: dict[str, Inlet] = {}
+        self._units: dict[str, Units] = {}
         self._queue: queue.SimpleQueue[Attached | BaseException] = queue.SimpleQueue()
         self._open: dict[str, str] = {}
         self._stop = threading.Event()
@@ -145,29 +87,52 @@ class Feed:
         """Show another decoder."""
         self.wanted = name
 
+    def follow(self, told: tuple[str, ...]) -> None:
+        """Show the spike streams that the decoder says it hears."""
+        self._told = told
+
     # -- in the background -------------------------------------------------------------
 
     def _watch(self) -> None:
         try:
             while not self._stop.is_set():
                 self._look()
-                self._stop.wait(REST_S if len(self._open) == len(FORMATS) else 0.0)
+                self._stop.wait(REST_S if self._is_whole() else 0.0)
         except Exception as error:  # handed to whoever pulls, who raises it
             self._queue.put(error)
             raise
+
+    def _is_whole(self) -> bool:
+        """Whether all is connected that there has to be."""
+        spikes = roles_of(self._told) if self._told else [SPIKES]
+        return {*OF_DECODER, STIMULI, *spikes} <= self._open.keys()
 
     def _look(self) -> None:
         self.found = streams.streams_on_network(LOOK_S)
         self.decoders = decoders(self.found)
         chosen = self._chosen()
         wanted = dict(chosen.streams) if chosen else {}
-        for role, name in ((SPIKES, streams.SPIKES), (STIMULI, streams.STIMULI)):
-            stream = newest(self.found, name, role) or only(self.found, role)
-            if stream and not self._still_there(role):
-                wanted[role] = stream
+        sources = self._sources()
+        wanted |= {role: s for role, s in sources.items() if not self._still_there(role)}
         for role, stream in wanted.items():
             if self._open.get(role) != _identity(stream):
                 self._attach(role, stream)
+
+    def _sources(self) -> dict[str, Found]:
+        """Streams that no decoder sends: spikes, markers, what a bridge tells of itself."""
+        found, told = self.found, self._told
+        sources = spike_streams(found, told)
+        if told and sources:
+            self._let_go_but(roles_of(told))
+        stimuli = newest(found, streams.STIMULI, STIMULI) or only(found, STIMULI)
+        others = {STIMULI: stimuli, BRIDGE: newest(found, streams.BRIDGE, BRIDGE)}
+        return sources | {role: stream for role, stream in others.items() if stream is not None}
+
+    def _let_go_but(self, roles: list[str]) -> None:
+        """Hear no spikes any more but those of these roles."""
+        for role in [role for role in self._open if role.startswith(SPIKES) and role not in roles]:
+            del self._open[role]
+            self._queue.put(Attached(role, None, Batch()))
 
     def _still_there(self, role: str) -> bool:
         """A second source of the same name takes over only once the first is gone."""
@@ -200,7 +165,7 @@ class Feed:
         """All that has arrived since the last pull; never waits."""
         batch = self._attach_opened()
         for role, inlet in self._inlets.items():
-            _pull_into(batch, role, inlet)
+            pull_into(batch, role, inlet)
         return batch
 
     def _attach_opened(self) -> Batch:
@@ -209,16 +174,30 @@ class Feed:
             attached = self._queue.get()
             if isinstance(attached, BaseException):
                 raise attached
-            for role in OF_DECODER if attached.role == POSTERIOR else (attached.role,):
-                if before := self._inlets.pop(role, None):
-                    before.close()
-            self._inlets[attached.role] = attached.inlet
-            batch = replace(
-                batch,
-                decoder=attached.says.decoder or batch.decoder,
-                units=attached.says.units if attached.says.units is not None else batch.units,
-            )
+            self._take(attached, batch)
         return batch
+
+    def _take(self, attached: Attached, batch: Batch) -> None:
+        """Put an inlet in the place of the one before; of several probes the units add up."""
+        role, says = attached.role, attached.says
+        for other in OF_DECODER if role == POSTERIOR else (role,):
+            if before := self._inlets.pop(other, None):
+                before.close()
+        if role.startswith(SPIKES):
+            self._units.pop(role, None)
+        if attached.inlet is not None:
+            self._inlets[role] = attached.inlet
+        batch.decoder = says.decoder or batch.decoder
+        if says.units is not None:
+            self._units[role] = says.units
+        if role.startswith(SPIKES) and self._units:
+            batch.units = together(list(self._units.values()))
+
+
+def together(tables: list[Units]) -> Units:
+    """The units of several probes as one table."""
+    columns = ("ids", "areas", "depths_um", "probes")
+    return Units(*(np.concatenate([getattr(units, c) for units in tables]) for c in columns))
 
 
 def _identity(stream: Found) -> str:
@@ -228,7 +207,7 @@ def _identity(stream: Found) -> str:
 
 def _attach(role: str, stream: Found) -> Attached:
     makers: dict[str, Callable[[Found], Inlet]] = {POSTERIOR: PosteriorInlet, SPIKES: SpikeInlet}
-    inlet = makers.get(role, TextInlet)(stream)
+    inlet = makers.get(role.partition(" ")[0], TextInlet)(stream)
     inlet.open()
     says = Batch()
     if isinstance(inlet, PosteriorInlet):
@@ -248,65 +227,3 @@ def _decoder_info(inlet: PosteriorInlet) -> DecoderInfo:
     classes = tuple(inlet.classes())
     said = (about["task"], about["window"], about["bundle"], deadline_ms, about["control"])
     return DecoderInfo(name, classes, *said, inlet.stream.host)
-
-
-def _pull_into(batch: Batch, role: str, inlet: Inlet) -> None:
-    if isinstance(inlet, SpikeInlet):
-        _pull_spikes(batch, inlet)
-    elif isinstance(inlet, PosteriorInlet):
-        _pull_posteriors(batch, inlet)
-    else:
-        _pull_texts(batch, role, inlet)
-
-
-def _pull_spikes(batch: Batch, inlet: SpikeInlet) -> None:
-    samples, stamps = inlet.pull()
-    if not len(stamps):
-        return
-    batch.heard.add(SPIKES)
-    times, finite = microseconds_of(stamps)
-    units = samples[finite, 0]
-    marks = units == streams.WATERMARK
-    if marks.any():
-        batch.watermark_us = int(times[marks][-1])
-    batch.spikes_us, batch.spike_units = times[~marks], units[~marks].copy()
-
-
-def _pull_posteriors(batch: Batch, inlet: PosteriorInlet) -> None:
-    probabilities, stamps = inlet.pull()
-    if len(stamps):
-        batch.heard.add(POSTERIOR)
-        batch.posterior_us, finite = microseconds_of(stamps)
-        batch.posteriors = probabilities[finite]
-
-
-def _pull_texts(batch: Batch, role: str, inlet: TextInlet) -> None:
-    for text, time_us in inlet.pull():
-        batch.heard.add(role)
-        try:
-            _read_text(batch, role, text, time_us)
-        except MalformedError:
-            batch.malformed += 1
-
-
-def _read_text(batch: Batch, role: str, text: str, time_us: int) -> None:
-    if role == STIMULI:
-        onset = onset_from_marker(time_us, text)
-        if onset.stimulus.get("rtdecode") == "end":
-            batch.ended = True
-        elif time_us != INVALID_US:
-            batch.onsets.append(onset)
-    elif role == DECISIONS:
-        batch.decisions.append(Decision.from_json(text))
-    elif role == HEALTH:
-        batch.healths.append(Health.from_json(text))
-    else:
-        batch.triggers.append(Trigger.from_json(text))
-
-
-def microseconds_of(
-    stamps: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Stamps in microseconds, of those that can be one, and which those are."""
-    finite = np.abs(stamps) < 2.0**62 / US_PER_S
-    return np.rint(stamps[finite] * US_PER_S).astype(np.int64), finite

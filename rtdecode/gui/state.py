@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.gui.freshness import Freshness
-from rtdecode.gui.packets import Batch, Decision, DecoderInfo, Health, Onset
+from rtdecode.gui.packets import Batch, Decision, DecoderInfo, Onset
 from rtdecode.gui.performance import Performance
 from rtdecode.gui.raster import NO_UNITS, UnitOrder
 from rtdecode.gui.rates import Rates
+from rtdecode.gui.reports import Bridge, Health
 from rtdecode.gui.rings import SlidingTable, SpikeTable
 from rtdecode.gui.timing import Timing
 from rtdecode.gui.triggers import TriggerLog
@@ -23,6 +24,8 @@ KEEP_SPIKES, KEEP_DECISIONS = 1_500_000, 4_000
 TROUBLED = ("STALE", "FAULTED")
 #: What is missed when a stream is silent.
 MISSED = {"spikes": "spikes", "health": "word from the decoder"}
+#: How long a decoder that waits for its streams may say nothing, seconds.
+GET_READY_S = 10.0
 #: A spike stamped this far past the newest is from another clock: it is not drawn.
 FAR_AHEAD_US = 10_000_000
 
@@ -75,6 +78,7 @@ class DisplayState:
         self.timing = Timing()
         self.freshness = Freshness()
         self.health: Health | None = None
+        self.bridge: Bridge | None = None
         self.triggers = TriggerLog()
         self.malformed = self.n_decisions = self.n_healths = self.n_onsets = 0
         self.newest_us = 0
@@ -94,6 +98,7 @@ class DisplayState:
         self._apply_decisions(batch, now_s)
         self._apply_healths(batch.healths, now_s)
         self.triggers.add(batch.triggers, now_s)
+        self.bridge = batch.bridge or self.bridge
         self.onsets.extend(batch.onsets)
         self.n_onsets += len(batch.onsets)
         self.malformed += batch.malformed
@@ -127,9 +132,15 @@ class DisplayState:
     def _apply_healths(self, healths: list[Health], now_s: float) -> None:
         if not healths:
             return
+        counts = self.health.spikes if self.health else {}
         self.health = healths[-1]
+        if not self.health.spikes:
+            # The watchdog of a loop that is stuck cannot count.
+            self.health = replace(self.health, spikes=counts)
         self.n_healths += len(healths)
-        self.freshness.tell("health", self.health.every_ms / 1_000)
+        # One that gets ready has nothing to show yet, and compiles: it may be silent for longer.
+        waits = self.health.state == "WAITING"
+        self.freshness.tell("health", GET_READY_S if waits else self.health.every_ms / 1_000)
         if self.health.policy is not None:
             self.triggers.hear(self.health.policy)
         for health in healths:
@@ -156,6 +167,17 @@ class DisplayState:
     def decision_age_s(self, now_s: float) -> float:
         """Seconds since a decision arrived; infinite if none did."""
         return float("inf") if self._decided_s is None else now_s - self._decided_s
+
+    @property
+    def notice(self) -> str:
+        """What the decoder or a bridge has to say while it works; empty for nothing."""
+        told = [report.message for report in (self.health, self.bridge) if report is not None]
+        return "; ".join(dict.fromkeys(message for message in told if message))
+
+    @property
+    def silent(self) -> list[str]:
+        """Names of the spike streams that the decoder says are silent."""
+        return [s.name for s in self.health.streams if s.silent] if self.health else []
 
     def trouble(self, now_s: float) -> Trouble | None:
         """Why what is shown cannot be trusted as live; None when it can."""

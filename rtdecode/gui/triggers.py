@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rtdecode.gui.packets import Policy, Trigger
+from rtdecode.gui.reports import Policy, Trigger
 
 #: The reason that is given where a trigger was drawn to be withheld.
 WITHHELD = "withheld as sham"

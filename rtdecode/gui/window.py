@@ -120,6 +120,8 @@ class DisplayWindow(QMainWindow):
     def _header(self) -> QHBoxLayout:
         self.banner = QLabel("rtdecode")
         self.banner.setMinimumWidth(1)
+        # What is said on the network is no markup.
+        self.banner.setTextFormat(Qt.TextFormat.PlainText)
         self.chooser = QComboBox()
         self.chooser.hide()
         self.chooser.textActivated.connect(self.choose_decoder)
@@ -188,11 +190,14 @@ class DisplayWindow(QMainWindow):
             self.docks.want("stimulus", drawable)
 
     def _show_banner(self, trouble: Trouble | None, now_s: float) -> None:
-        bad = trouble is not None
-        if bad != bool(self.frame.property("bad")):
-            self.frame.setProperty("bad", bad)
+        notice = self.state.notice if self.state and not trouble and not self.state.ended else ""
+        looks = (trouble is not None, bool(notice))
+        if looks != (self.frame.property("bad"), self.frame.property("warned")):
+            self.frame.setProperty("bad", looks[0])
+            self.frame.setProperty("warned", looks[1])
             self._colour_frame()
-        text = self._trouble_text(trouble) if trouble else self._calm_text(now_s)
+        calm = f"⚠ {notice}" if notice else self._calm_text(now_s)
+        text = self._trouble_text(trouble) if trouble else calm
         if text != self.banner.text():
             self.banner.setText(text)
 
@@ -264,7 +269,8 @@ class DisplayWindow(QMainWindow):
 
     def _colour_frame(self) -> None:
         theme, bad = self.theme, bool(self.frame.property("bad"))
-        ground, text = (theme.alarm, "#ffffff") if bad else (theme.background, theme.text)
+        calm = theme.warn if self.frame.property("warned") else theme.text
+        ground, text = (theme.alarm, "#ffffff") if bad else (theme.background, calm)
         self.frame.setStyleSheet(f"QFrame#alarm {{ border: {FRAME_PX}px solid {ground}; }}")
         self.banner.setStyleSheet(f"background: {ground}; color: {text}; padding: 2px 8px;")
 

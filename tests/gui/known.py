@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rtdecode.gui.packets import Batch, Decision, DecoderInfo, Health, Onset, Trigger
+from rtdecode.gui.packets import Batch, Decision, DecoderInfo, Onset
+from rtdecode.gui.reports import Health, Trigger
 from rtdecode.session.model import Units
 
 S = 1_000_000

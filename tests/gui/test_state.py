@@ -12,15 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtdecode.gui.app import FRAME_MS
-from rtdecode.gui.packets import (
-    Batch,
-    Decision,
-    Health,
-    MalformedError,
-    Policy,
-    Trigger,
-    onset_from_marker,
-)
+from rtdecode.gui.messages import MalformedError
+from rtdecode.gui.packets import Batch, Decision, onset_from_marker
+from rtdecode.gui.reports import Health, Policy, Trigger
 from rtdecode.gui.state import DisplayState, Trouble
 from rtdecode.gui.triggers import WITHHELD
 from tests.gui import known
@@ -197,6 +191,14 @@ def test_a_slower_decoder_is_given_the_time_it_says(state: DisplayState) -> None
     state.apply(known.healthy(every_ms=2_000.0), 10.0)
     assert state.trouble(12.1) is None
     assert state.trouble(12.3) == Trouble("no word from the decoder", pytest.approx(2.3))
+
+
+def test_a_decoder_that_gets_ready_may_be_silent_for_longer(state: DisplayState) -> None:
+    state.apply(known.healthy("WAITING", every_ms=200.0), 10.0)
+    assert state.trouble(19.0) is None
+    assert state.trouble(21.0) is not None
+    state.apply(known.healthy("READY", every_ms=200.0), 22.0)
+    assert state.trouble(22.5) is not None
 
 
 @pytest.mark.parametrize("every_ms", [0.0, -1.0, math.inf, 1e9])

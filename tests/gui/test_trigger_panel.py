@@ -11,9 +11,10 @@ from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from rtdecode import control
-from rtdecode.gui.packets import Batch, Policy, Trigger
+from rtdecode.gui.packets import Batch
 from rtdecode.gui.panels.trigger import LINES, PATIENCE_S, reason_lines
 from rtdecode.gui.remote import Remote, obstacle_to
+from rtdecode.gui.reports import Policy, Trigger
 from rtdecode.gui.theme import DARK
 from rtdecode.gui.triggers import WITHHELD
 from tests.gui import known

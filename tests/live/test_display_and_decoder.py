@@ -6,18 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from rtdecode.decoder import Decoder
 from rtdecode.gui.app import FRAME_MS
 from rtdecode.gui.feed import Feed
 from rtdecode.gui.remote import Remote
 from rtdecode.gui.state import DisplayState
 
 STEADY_SOURCE = Path(__file__).with_name("steady_source.py")
-PATIENCE_S = 90.0
+PROBE_SOURCE = Path(__file__).with_name("probe_source.py")
+PATIENCE_S = 150.0
 # Half a second is what is promised and what is asserted on a virtual clock. Here a machine
 # under load may hold up the display itself: then it is red late, but red.
 GENEROUS_S = 10.0
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 class Watching:
@@ -37,6 +39,8 @@ class Watching:
         if self.state is None:
             return None
         self.state.apply(batch, now_s)
+        if self.state.health is not None and self.state.health.streams:
+            self.feed.follow(tuple(stream.name for stream in self.state.health.streams))
         return self.state.trouble(now_s)
 
     def until(self, wanted):
@@ -121,3 +125,25 @@ def test_a_running_decoder_is_armed_and_disarmed_from_the_display(commands, bund
         display.until(lambda state, trouble, a=answers: bool(a.extend(remote.answers()) or a))
         assert [(said.command, said.done, said.text) for said in answers] == [(order, True, mode)]
     remote.stop()
+
+
+def test_the_spikes_of_two_probes_are_shown_and_the_one_that_dies_is_named(
+    commands, bundle, display
+):
+    commands.start("decode", bundle, "--spikes", "probe-a,probe-b")
+    commands.start_python(PROBE_SOURCE, bundle, "a", "0", "markers")
+    other = commands.start_python(PROBE_SOURCE, bundle, "b", "1")
+    display.until_it_decodes(2)
+    units = len(Decoder.load(bundle).info.unit_ids)
+    display.until(lambda state, trouble: state.order.n_units == units)
+    display.until(lambda state, trouble: rows_of(state) == set(range(units)))
+    other.kill()
+    trouble = display.until(lambda state, trouble: trouble is not None)
+    assert trouble.what == "decoder STALE: no spikes or watermarks from probe-b"
+    assert display.state.silent == ["probe-b"]
+
+
+def rows_of(state):
+    """Rows of the raster in which a spike was drawn."""
+    _, rows = state.spikes.between(0, state.newest_us)
+    return set(rows.tolist())

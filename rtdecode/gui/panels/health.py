@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from html import escape
 
 import numpy as np
 import pyqtgraph as pg
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QGridLayout, QLabel
 
-from rtdecode.gui.packets import SPIKE_KINDS, Health
+from rtdecode.gui.messages import SPIKE_KINDS
 from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot, pen
+from rtdecode.gui.reports import Health, Stream
 from rtdecode.gui.state import TROUBLED, DisplayState, View
 from rtdecode.gui.theme import Theme
 from rtdecode.gui.triggers import TriggerLog
@@ -43,7 +45,11 @@ class HealthPanel(Panel):
         self.plot.addItem(self.rate)
         self.plot.setMinimumHeight(24)
         self.box.addWidget(self.state_label)
+        self.more = QLabel()
+        self.more.setObjectName("key")
+        self.more.setWordWrap(True)
         self.box.addLayout(self._grid())
+        self.box.addWidget(self.more)
         self.box.addWidget(self.plot, 1)
         self.box.addStretch(0)
 
@@ -71,6 +77,7 @@ class HealthPanel(Panel):
             state.n_healths,
             aged,
             state.triggers.n,
+            state.bridge,
             bool(state.trouble(view.now_s)),
             state.ended,
         )
@@ -85,6 +92,10 @@ class HealthPanel(Panel):
         self._show_state(state, view)
         if state.health:
             self._show_health(state.health, state)
+        text = "<br>".join(more_lines(state, self.theme.bad))
+        self.more.setVisible(bool(text))
+        if self.more.text() != text:
+            self.more.setText(text)
 
     def _show_state(self, state: DisplayState, view: View) -> None:
         said = state.health.state if state.health else "WAITING"
@@ -101,10 +112,7 @@ class HealthPanel(Panel):
     def _show_health(self, health: Health, state: DisplayState) -> None:
         self._write("spikes/s", whole(state.rates.now))
         self._write("watermark lag", f"{whole(health.watermark_lag_ms)} ms")
-        incomplete = (
-            f", {health.windows_incomplete} incomplete" if health.windows_incomplete else ""
-        )
-        self._write("windows", f"{health.windows:,}{incomplete}")
+        self._write("windows", windows_text(health))
         for kind in SPIKE_KINDS:
             count = health.spikes.get(kind, 0)
             self._write(kind, f"{count:,}")
@@ -128,6 +136,44 @@ class HealthPanel(Panel):
         colour_plot(self.plot, theme, px)
         self.state_label.setFont(font(1.6 * px, bold=True))
         self.rate.setPen(pen(theme.accent))
+
+
+def windows_text(health: Health) -> str:
+    """How many windows were decided, and how many not as they should."""
+    kinds = {
+        "incomplete": health.windows_incomplete,
+        "skipped": health.skipped,
+        "faulted": health.faulted,
+    }
+    return ", ".join([f"{health.windows:,}", *(f"{n:,} {kind}" for kind, n in kinds.items() if n)])
+
+
+def more_lines(state: DisplayState, bad: str) -> list[str]:
+    """What is told beyond what every decoder tells, as lines of rich text."""
+    lines, health, bridge = [], state.health, state.bridge
+    if health is not None and len(health.streams) > 1:
+        lines.append("probes: " + ", ".join(_stream_text(s, bad) for s in health.streams))
+    if health is not None and health.record:
+        lines.append(f"record {escape(health.record)}")
+    if bridge is not None:
+        told = [_numbers_text(bridge.extras), *(_stream_text(s, bad) for s in bridge.streams)]
+        lines.append(f"bridge {escape(bridge.state)}: " + ", ".join(filter(None, told)))
+    if health is not None and health.extras:
+        lines.append(_numbers_text(health.extras))
+    return lines
+
+
+def _stream_text(stream: Stream, bad: str) -> str:
+    name, numbers = escape(stream.name), _numbers_text(stream.numbers)
+    if stream.silent:
+        age = f" for {stream.age_ms / 1_000:.1f} s" if np.isfinite(stream.age_ms) else ""
+        return f"<span style='color: {bad}'>▲ {name} silent{age}</span>"
+    return f"{name} {numbers}" if numbers else f"{name} ●"
+
+
+def _numbers_text(numbers: Mapping[str, float]) -> str:
+    """Numbers by the names they were told under."""
+    return " ".join(f"{escape(name.replace('_', ' '))} {n:g}" for name, n in numbers.items())
 
 
 def triggers_text(log: TriggerLog) -> str:

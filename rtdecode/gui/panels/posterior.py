@@ -58,6 +58,8 @@ class PosteriorPanel(Panel):
         self.plot.setXRange(0, 1)
         self.plot.invertY(True)
         self.plot.getAxis("bottom").setTicks([[(p, f"{p:g}") for p in (0, 0.5, 1)]])
+        for label in (self.decision, self.under):
+            label.setTextFormat(Qt.TextFormat.PlainText)
         self.box.addWidget(self.decision)
         self.box.addWidget(self.under)
         self.box.addWidget(self.plot, 1)

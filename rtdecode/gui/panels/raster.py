@@ -55,6 +55,7 @@ class RasterPanel(Panel):
             state.newest_us,
             state.n_decisions,
             self._room().height(),
+            tuple(state.silent),
         )
 
     def redraw(self, state: DisplayState, view: View) -> None:
@@ -75,7 +76,7 @@ class RasterPanel(Panel):
         )
 
     def _name_bands(self, state: DisplayState) -> None:
-        wanted = (state.order.bands, self.plot.height(), self.px)
+        wanted = (state.order.bands, self.plot.height(), self.px, tuple(state.silent))
         if wanted == self._named:
             return
         self._named = wanted
@@ -88,7 +89,8 @@ class RasterPanel(Panel):
         )
         named = [band for band in state.order.bands if band.area]
         areas = f"{len(named)} areas, " if named else ""
-        self.say(f"{areas}{state.order.n_units} units; shaded: decoded windows")
+        silent = f"; ▲ silent: {', '.join(state.silent)}" if state.silent else ""
+        self.say(f"{areas}{state.order.n_units} units; shaded: decoded windows{silent}")
 
     def _room_rows(self) -> int:
         """How many lines of text fit beside the raster."""

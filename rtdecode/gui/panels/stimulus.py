@@ -49,6 +49,7 @@ class StimulusPanel(Panel):
             for label in (picture, caption):
                 label.setAlignment(Qt.AlignmentFlag.AlignCenter)
             caption.setObjectName("key")
+            caption.setTextFormat(Qt.TextFormat.PlainText)
             grid.addWidget(picture, 0, column)
             grid.addWidget(caption, 1, column)
             grid.setColumnStretch(column, 1)

@@ -16,8 +16,8 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from rtdecode.gui.packets import Policy
 from rtdecode.gui.panels.base import Panel, font
+from rtdecode.gui.reports import Policy
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
 from rtdecode.gui.triggers import WITHHELD, TriggerLog
@@ -54,6 +54,8 @@ class TriggerPanel(Panel):
         self.question = QLabel()
         self.asked: str | None = None
         self._asked_s, self._obstacle, self._said = 0.0, "", ""
+        for label in (self.mode, self.why, self.last, self.question):
+            label.setTextFormat(Qt.TextFormat.PlainText)
         for label in (self.why, self.last, self.question):
             label.setObjectName("note")
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -74,6 +76,7 @@ class TriggerPanel(Panel):
         for row, (name, count) in enumerate(self.reasons):
             name.setObjectName("key")
             name.setMinimumWidth(1)
+            name.setTextFormat(Qt.TextFormat.PlainText)
             count.setObjectName("value")
             grid.addWidget(name, row, 0)
             grid.addWidget(count, row, 1, Qt.AlignmentFlag.AlignRight)
