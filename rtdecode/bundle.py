@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rtdecode.bundle_parts import check_parts
 from rtdecode.errors import UserError
 from rtdecode.tasks import LabelRule
 from rtdecode.windows import WindowSpec
@@ -120,9 +121,6 @@ class BundleInfo(BaseModel):
         return max(onsets, default=None)
 
 
-MOST_CODE = 16 << 20  # bytes of TorchScript code in a bundle, unpacked
-
-
 class ScriptFile:
     """Every ``torch.jit`` call: script, freeze, save with a text, load."""
 
@@ -148,10 +146,7 @@ class ScriptFile:
         """A module on the CPU and the text inside its file; RuntimeError if it is none."""
         # Torch does not look at the zip's check sums, and a golden pair misses one weight.
         with zipfile.ZipFile(path) as archive:
-            # Torch packs its code alone: what else is packed may unfold to any size.
-            packed = [p for p in archive.infolist() if p.compress_type != zipfile.ZIP_STORED]
-            if sum(part.file_size for part in packed) > MOST_CODE:
-                raise RuntimeError("packed parts")
+            check_parts(archive)
             if broken := archive.testzip():
                 raise RuntimeError(f"check sum of {broken}")
         extra = {INFO_FILE: ""}

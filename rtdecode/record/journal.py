@@ -15,15 +15,15 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, model_validator
 
 from rtdecode.errors import UserError
 
-VERSION = 1
 ABOUT, ENDED = "about.json", "ended.json"
 SUFFIX = ".journal"
 LONGEST_ABOUT = 1 << 26
@@ -38,6 +38,72 @@ class Text:
     time_us: int
     arrival_us: int
     text: str
+
+
+class Writer(BaseModel):
+    """The process that writes a journal."""
+
+    pid: int = Field(ge=1, lt=1 << 31)
+    started_s: float
+
+
+class UnitTable(BaseModel):
+    """Units as a spike stream tells of them."""
+
+    ids: list[int] = []
+    areas: list[str] = []
+    depths_um: list[float | None] = []
+    probes: list[str] = []
+
+    @model_validator(mode="after")
+    def _is_a_table(self) -> UnitTable:
+        if {len(self.areas), len(self.depths_um), len(self.probes)} != {len(self.ids)}:
+            raise ValueError("columns of unequal length")
+        if any(not 0 <= unit_id < 1 << 31 for unit_id in self.ids):
+            raise ValueError("a unit id beyond what a stream carries")
+        return self
+
+
+class StreamSaid(BaseModel):
+    """What is known of a stream that was recorded.
+
+    ``key`` names its files, so it may hold nothing that leads elsewhere.
+    """
+
+    key: str = Field(pattern=r"^[a-z]{1,20}-[0-9]{1,5}$")
+    role: str
+    name: str
+    host: str = ""
+    source_id: str = ""
+    classes: list[str] = Field(default=[], max_length=100_000)
+    units: UnitTable = UnitTable()
+    replay: dict[str, str] = {}
+
+    @property
+    def speed(self) -> float:
+        """Of a replay; 1 on the wall clock."""
+        return speed_of(self.replay)
+
+
+def speed_of(replay: Mapping[str, str]) -> float:
+    """How fast a replay runs, by what its stream says of it."""
+    try:
+        return float(replay.get("speed", "1"))
+    except ValueError:
+        return 1.0
+
+
+class About(BaseModel):
+    """What a journal says of its run."""
+
+    rtdecode_journal: Literal[1]
+    writer: Writer
+    zero_us: int = Field(gt=-(1 << 60), lt=1 << 60)
+    started_s: float = Field(ge=0, lt=1e11)
+    settings: dict[str, Any]
+    bundle: dict[str, Any]
+    versions: dict[str, str]
+    streams: list[StreamSaid]
 
 
 def journal_of(file: Path) -> Path:
@@ -82,7 +148,7 @@ class Journal:
             ) from None
         self._files: dict[str, int] = {}
         writer = {"pid": os.getpid(), "started_s": psutil.Process().create_time()}
-        self._about = {"rtdecode_journal": VERSION, "writer": writer, **about}
+        self._about = {"rtdecode_journal": 1, "writer": writer, **about}
         self._streams: list[Mapping[str, object]] = []
         self._tell_about()
 
@@ -170,19 +236,12 @@ class JournalReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.about = _read_about(folder)
+        self.about = read_about(folder)
         self.ended = (folder / ENDED).is_file()
 
-    def keys(self, role: str) -> list[str]:
+    def streams(self, role: str) -> list[StreamSaid]:
         """The streams of a role, in the order in which they were opened."""
-        return [str(stream["key"]) for stream in self.streams() if stream["role"] == role]
-
-    def streams(self) -> list[dict[str, Any]]:
-        """What was said of each stream when it was opened."""
-        found = self.about["streams"]
-        if not isinstance(found, list):
-            raise _no_journal(self.folder)
-        return [s for s in found if isinstance(s, dict) and {"key", "role"} <= set(s)]
+        return [stream for stream in self.about.streams if stream.role == role]
 
     def rows(self, key: str) -> NDArray[np.void]:
         """Rows of a spike stream, (n,) of ``ROW``, in order of arrival; a map of the file."""
@@ -220,17 +279,21 @@ def _read_texts(lines: Iterable[bytes]) -> Iterator[Text]:
             yield Text(time_us, arrival_us, text)
 
 
-def _read_about(folder: Path) -> dict[str, Any]:
+def read_about(folder: Path) -> About:
+    """What a journal says of its run.
+
+    Raises
+    ------
+    UserError
+        If it is no journal.
+    """
     path = folder / ABOUT
     try:
         if path.stat().st_size > LONGEST_ABOUT:
             raise ValueError("too long")
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return About.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise _no_journal(folder) from error
-    if not isinstance(about, dict) or about.get("rtdecode_journal") != VERSION:
-        raise _no_journal(folder)
-    return about
 
 
 def _no_journal(folder: Path) -> UserError:
@@ -260,11 +323,11 @@ def check_at_rest(folder: Path) -> None:
     UserError
         Also if it is no journal.
     """
-    about = _read_about(folder)
+    writer = read_about(folder).writer
+    pid = writer.pid
     try:
-        pid, started_s = int(about["writer"]["pid"]), float(about["writer"]["started_s"])
         began_s = psutil.Process(pid).create_time()
-    except (psutil.Error, OverflowError, ValueError, TypeError, KeyError):
-        return  # the writer is gone
-    if pid != os.getpid() and abs(began_s - started_s) < SAME_START_S:
+    except psutil.Error:
+        return
+    if pid != os.getpid() and abs(began_s - writer.started_s) < SAME_START_S:
         raise UserError(f"{folder} is being written by process {pid}: stop that run first")

@@ -11,7 +11,7 @@ import datetime
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,21 @@ from numpy.typing import NDArray
 from rtdecode.errors import UserError
 from rtdecode.files import written_whole
 from rtdecode.microseconds import INVALID_US, US_PER_S
-from rtdecode.record.journal import JournalReader, Text
+from rtdecode.record.journal import JournalReader, StreamSaid, Text
 from rtdecode.record.markers import presentations_of
 from rtdecode.record.roles import DECISIONS, HEALTH, POSTERIOR, SPIKES, STIMULI, TRIGGERS
 from rtdecode.session.model import Session, Units
+from rtdecode.session.spikes import MAX_S
 from rtdecode.session.write import nwb_file
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile
 
 MODULE = "rtdecode"
 ROWS, POSTERIORS = "spike_rows", "posteriors"
 LEVEL = 1  # of gzip: half the size, and several times as fast as the usual 4
 MOST_AHEAD_US = 1 * US_PER_S
+LATEST_US = round(MAX_S * US_PER_S)
 TEXTS = {STIMULI: "markers", DECISIONS: DECISIONS, TRIGGERS: TRIGGERS, HEALTH: HEALTH}
 
 
@@ -42,35 +47,46 @@ def write_record(journal: JournalReader, file: Path) -> int:
     OSError
         If the disk does not take it.
     """
-    from pynwb import NWBHDF5IO, ProcessingModule
+    from pynwb import NWBHDF5IO
 
-    zero_us = int(journal.about["zero_us"])
-    streams = [_Rows(journal, stream, zero_us) for stream in _of_role(journal, SPIKES)]
-    if not sum(len(stream) for stream in streams):
+    nwb, n = record_of(journal, file.stem)
+    with written_whole(file) as half, NWBHDF5IO(str(half), "w") as target:
+        target.write(nwb)
+    return n
+
+
+def record_of(journal: JournalReader, name: str) -> tuple[NWBFile, int]:
+    """A journal as pynwb's object, and how many spike rows it has.
+
+    Raises
+    ------
+    UserError
+        If it has not one.
+    """
+    from pynwb import ProcessingModule
+
+    zero_us = journal.about.zero_us
+    streams = [_Rows(journal, said, zero_us) for said in journal.streams(SPIKES)]
+    n = sum(len(stream) for stream in streams)
+    if not n:
         raise UserError(f"nothing to make a record of: {journal.folder} holds no spike row")
-    session = _session(journal, streams, file.stem, zero_us)
-    started = float(journal.about["started_s"])
-    nwb = nwb_file(session, datetime.datetime.fromtimestamp(started, datetime.UTC))
+    session = _session(journal, streams, name, zero_us)
+    started = datetime.datetime.fromtimestamp(journal.about.started_s, datetime.UTC)
+    nwb = nwb_file(session, started)
     module = ProcessingModule(name=MODULE, description="what rtdecode heard and said")
     nwb.notes = _about(journal, streams)
     nwb.add_processing_module(module)
     for interface in _interfaces(journal, streams, zero_us):
         module.add(interface)
-    with written_whole(file) as half, NWBHDF5IO(str(half), "w") as target:
-        target.write(nwb)
-    return sum(len(stream) for stream in streams)
-
-
-def _of_role(journal: JournalReader, role: str) -> list[dict[str, Any]]:
-    return [stream for stream in journal.streams() if stream["role"] == role]
+    return nwb, n
 
 
 class _Rows:
     """The rows of one spike stream in the record's time."""
 
-    def __init__(self, journal: JournalReader, said: Mapping[str, Any], zero_us: int) -> None:
+    def __init__(self, journal: JournalReader, said: StreamSaid, zero_us: int) -> None:
         self.said = said
-        rows = journal.rows(str(said["key"]))
+        rows = journal.rows(said.key)
         known = rows["time_us"] != INVALID_US
         self.time_us = np.where(known, rows["time_us"] - zero_us, INVALID_US)
         self.arrival_us = rows["arrival_us"] - zero_us
@@ -83,24 +99,22 @@ class _Rows:
     @property
     def units(self) -> Units | None:
         """The stream's own unit table; None where it has none."""
-        table = self.said.get("units") or {}
-        if not table.get("ids"):
+        table = self.said.units
+        if not table.ids:
             return None
-        depths = [np.nan if depth is None else float(depth) for depth in table["depths_um"]]
+        depths = [np.nan if depth is None else depth for depth in table.depths_um]
         return Units(
-            np.array(table["ids"], np.int64),
-            np.array(table["areas"], np.str_),
+            np.array(table.ids, np.int64),
+            np.array(table.areas, np.str_),
             np.array(depths, np.float64),
-            np.array(table["probes"], np.str_),
+            np.array(table.probes, np.str_),
         )
 
     def spikes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Unit id and time of what was a spike of the run: sound and stamped within it."""
-        replayed = self.said.get("replay") or {}
+        sound = (self.unit_id >= 0) & (self.time_us >= 0) & (self.time_us <= LATEST_US)
         # At another speed the stamps run ahead of the clock, rightly.
-        bounded = float(replayed.get("speed", 1)) == 1.0
-        sound = (self.unit_id >= 0) & (self.time_us >= 0)
-        if bounded:
+        if self.said.speed == 1.0:
             sound &= self.time_us <= self.arrival_us + MOST_AHEAD_US
         return self.unit_id[sound].astype(np.int64), self.time_us[sound]
 
@@ -111,7 +125,7 @@ def _session(journal: JournalReader, streams: list[_Rows], name: str, zero_us: i
     times_us = np.concatenate([times_us for _, times_us in found])
     units = _units(streams, ids)
     times_us, offsets = _by_unit(units, ids, times_us)
-    markers = [text for said in _of_role(journal, STIMULI) for text in journal.texts(said["key"])]
+    markers = [text for said in journal.streams(STIMULI) for text in journal.texts(said.key)]
     return Session(name, units, times_us, offsets, presentations_of(markers, zero_us))
 
 
@@ -160,23 +174,21 @@ def _interfaces(journal: JournalReader, streams: list[_Rows], zero_us: int) -> I
             "unit_id": rows.unit_id,
             "sequence": rows.sequence,
         }
-        told = f"every row of stream {rows.said['name']} in order of arrival; unit -1: watermark"
+        told = f"every row of stream {rows.said.name} in order of arrival; unit -1: watermark"
         yield _table(f"{ROWS}_{number}", told, columns)
-    for said in _of_role(journal, POSTERIOR):
+    for said in journal.streams(POSTERIOR)[:1]:
         yield _posteriors(journal, said, zero_us)
     for role, name in TEXTS.items():
-        texts = [text for said in _of_role(journal, role) for text in journal.texts(said["key"])]
+        texts = [text for said in journal.streams(role) for text in journal.texts(said.key)]
         yield _annotations(name, texts, zero_us)
 
 
 def _about(journal: JournalReader, streams: list[_Rows]) -> str:
     """Settings, bundle, versions and streams as JSON."""
-    about = {key: value for key, value in journal.about.items() if key != "streams"}
-    about["spike_streams"] = [
-        {key: stream.said.get(key) for key in ("name", "host", "source_id", "replay")}
-        for stream in streams
-    ]
-    return json.dumps(about | {"finished": journal.ended}, indent=1)
+    told = journal.about.model_dump(exclude={"streams"})
+    keys = {"name", "host", "source_id", "replay"}
+    told["spike_streams"] = [stream.said.model_dump(include=keys) for stream in streams]
+    return json.dumps(told | {"finished": journal.ended}, indent=1)
 
 
 def _annotations(name: str, texts: list[Text], zero_us: int) -> Any:
@@ -192,11 +204,11 @@ def _annotations(name: str, texts: list[Text], zero_us: int) -> Any:
     )
 
 
-def _posteriors(journal: JournalReader, said: Mapping[str, Any], zero_us: int) -> Any:
+def _posteriors(journal: JournalReader, said: StreamSaid, zero_us: int) -> Any:
     from pynwb import TimeSeries
 
-    classes = [str(label) for label in said["classes"]]
-    records = journal.posteriors(str(said["key"]), len(classes))
+    classes = said.classes
+    records = journal.posteriors(said.key, len(classes))
     return TimeSeries(
         name=POSTERIORS,
         description=f"probability of each class at its window's end; classes: {', '.join(classes)}",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from rtdecode.engine import EngineSettings
 from rtdecode.errors import UserError
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_S
+from rtdecode.record.journal import speed_of
 from rtdecode.record.nwb import MODULE, ROWS
 from rtdecode.record.roles import DECISIONS
 from rtdecode.session.hdf5 import Table, open_nwb, read_text, read_values, reading, subgroup
@@ -196,11 +197,8 @@ def _about(path: Path, file: h5py.File) -> dict[str, Any]:
 def _speeds(about: Mapping[str, Any]) -> list[tuple[str, float]]:
     """Name and speed of each spike stream, in the order of their tables."""
     try:
-        return [
-            (str(said["name"]), float((said.get("replay") or {}).get("speed", 1)))
-            for said in about["spike_streams"]
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return [(str(said["name"]), speed_of(said["replay"])) for said in about["spike_streams"]]
+    except (KeyError, TypeError, AttributeError):
         return []
 
 

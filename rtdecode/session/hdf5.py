@@ -151,12 +151,15 @@ class Table:
                 values = self._named(values, self.group.file[elements])
         return values
 
-    def _named(self, codes: NDArray[np.generic], names: h5py.Dataset) -> NDArray[np.generic]:
+    def _named(self, codes: NDArray[np.generic], names: object) -> NDArray[np.generic]:
         """Words for the codes of an EnumData column."""
-        words = read_values(names)
+        words = read_values(names) if isinstance(names, h5py.Dataset) else None
         if words is None or codes.dtype.kind not in "iu":
             return codes
-        return np.asarray(words[codes.astype(np.int64)])
+        rows = codes.astype(np.int64)
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(words)):
+            raise ValueError(f"codes from {rows.min()} to {rows.max()} for {len(words)} words")
+        return np.asarray(words[rows])
 
     def _has_one_a_row(self, name: str, dataset: h5py.Dataset) -> bool:
         """Whether a column is not ragged, or ragged with just one value in every row."""

@@ -19,7 +19,10 @@ from rtdecode.record.recover import recover_record
 from rtdecode.session import read_session
 from rtdecode.session.quality import QualityFilter
 
-ABOUT = {"zero_us": 5_000_000, "started_s": 1.7e9, "settings": {}, "bundle": {}, "versions": {}}
+ENGINE = {"dedup_us": 100_000, "ahead_us": 1_000_000, "retain_us": 1_000_000, "capacity": 1024}
+SETTINGS = {"engine": ENGINE}
+ABOUT = {"zero_us": 5_000_000, "started_s": 1.7e9, "settings": SETTINGS, "bundle": {}}
+ABOUT |= {"versions": {}}
 UNITS = {"ids": [4, 2], "areas": ["VISp", ""], "depths_um": [10.0, None], "probes": ["a", ""]}
 
 
