@@ -189,6 +189,15 @@ def curves(
     }
 
 
+def early_session(path: Path, settings: Settings) -> dict[str, Any]:
+    """`deciding_early` of one session; ``settings.window`` has the bins."""
+    quality = QualityFilter() if settings.filtered else None
+    session = read_session(path, quality=quality, areas=settings.areas)
+    task = resolve_task(session, settings.task)
+    folds = make_folds(task, settings.split, train_share=settings.train_share, seed=settings.seed)
+    return {"session": session.name, **deciding_early(session, task, folds, settings.window)}
+
+
 def deciding_early(
     session: Session, task: Task, folds: list[Fold], window: WindowSpec
 ) -> dict[str, Any]:
@@ -217,6 +226,7 @@ def deciding_early(
         "end_ms": (ends_us / US_PER_MS).tolist(),
         "accuracy": [float((p.argmax(axis=1) == truth).mean()) for p in posteriors],
         "calibration_error": [expected_calibration_error(p, truth) for p in posteriors],
+        "accuracy_whole": float((posteriors[-1].argmax(axis=1) == truth).mean()),
         "accuracy_stopped": float((np.concatenate(top) == truth).mean()),
         "mean_decision_ms": float(times_us.mean() / US_PER_MS),
         "share_of_window": float(times_us.mean() / ends_us[-1]),

@@ -11,18 +11,21 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import distributed
 import numpy as np
 from rich.progress import Progress
 
-from offline.evaluate import Settings, evaluate_session
+from offline.across import run_curve, run_zero_shot
+from offline.evaluate import EARLY_STEPS, Settings, early_session, evaluate_session
+from offline.learning_curves import markdown as curves_markdown
 from rtdecode.errors import UserError
 from rtdecode.files import written_whole
 from rtdecode.splits import SplitKind
 from rtdecode.windows import WindowSpec
 
+Kind = Literal["within", "early", "zero-shot", "curve"]
 CONTROLS = "controls"
 COHORT_SEED = 900
 # The first 50 ms still show the image before.
@@ -50,12 +53,33 @@ QUICK_MODELS = ("lda", "stimulus-lda", "grey-lda", "residual")
 IMAGE_MODELS = ("cnn", "gru")
 
 
+# From three sessions on: two to learn from and one to ask.
+ACROSS: tuple[tuple[Kind, str], ...] = (
+    ("zero-shot", "natural-vs-artificial"),
+    ("curve", "static-gratings"),
+    ("curve", "natural-scenes"),
+)
+EARLY: tuple[str, ...] = ("natural-scenes", "natural-vs-artificial")
+MOST_OTHERS = 7
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One session, task, split and model (or the controls)."""
+    """One session and task, with a split and model (or the controls), or across animals.
+
+    Attributes
+    ----------
+    path : Path
+    settings : Settings
+    kind : {"within", "early", "zero-shot", "curve"}
+    others : tuple of Path
+        Animals to learn from.
+    """
 
     path: Path
     settings: Settings
+    kind: Kind = "within"
+    others: tuple[Path, ...] = ()
 
     @property
     def model(self) -> str:
@@ -66,6 +90,8 @@ class Cell:
     def name(self) -> str:
         """A file name of its own."""
         s = self.settings
+        if self.kind != "within":
+            return f"{self.path.stem}.{s.task}.{self.kind}.json"
         return f"{self.path.stem}.{s.task}.{s.split}.{self.model}.json"
 
 
@@ -82,13 +108,45 @@ def cells(paths: Sequence[Path], *, quick: bool = False) -> list[Cell]:
                 found.append(
                     Cell(path, replace(base, models=(model,), window=window, controls=False))
                 )
-    return sorted(found, key=lambda cell: cell.model in SLOW)
+    found = sorted(found, key=lambda cell: cell.model in SLOW)
+    return [*found, *_early_cells(paths), *([] if quick else _across_cells(paths))]
+
+
+def _early_cells(paths: Sequence[Path]) -> list[Cell]:
+    """Deciding early: one block left out where types are compared, else in order of time."""
+    found = []
+    for task in EARLY:
+        split: SplitKind = "block" if task == "natural-vs-artificial" else "chronological"
+        found += [Cell(path, Settings(task, EARLY_STEPS, (), split), "early") for path in paths]
+    return found
+
+
+def _across_cells(paths: Sequence[Path]) -> list[Cell]:
+    """Each session as a new animal, the next ones as those to learn from."""
+    found = []
+    for kind, task in ACROSS if len(paths) > 2 else ():
+        for i, path in enumerate(paths):
+            others = (*paths[i + 1 :], *paths[:i])[:MOST_OTHERS]
+            found.append(Cell(path, Settings(task, WHOLE, ()), kind, others))
+    return found
+
+
+def _measure(cell: Cell) -> dict[str, Any]:
+    """A cell's figures."""
+    task = cell.settings.task
+    if cell.kind == "zero-shot":
+        return run_zero_shot(cell.path, cell.others, task)
+    if cell.kind == "curve":
+        return run_curve(cell.path, cell.others, task, cell.settings.window)
+    if cell.kind == "early":
+        return early_session(cell.path, cell.settings)
+    return evaluate_session(cell.path, cell.settings)
 
 
 def run_cell(cell: Cell, out: Path) -> str:
     """Measure one cell and write its file; why not, if the session has no such task."""
     try:
-        record = evaluate_session(cell.path, cell.settings)
+        record = _measure(cell)
     except UserError as error:
         return f"{cell.path.name}, {cell.settings.task}: {error}"
     with written_whole(out / cell.name) as half:
@@ -130,8 +188,8 @@ def reproduce(
         for cell in everything
         if (folder / cell.name).exists()
     ]
-    rows = summary_rows(records)
-    text = markdown(rows)
+    rows = summary_rows([pair for pair in records if pair[0].kind == "within"])
+    text = markdown(rows) + across_markdown(records)
     (out / "results.md").write_text(text, encoding="utf-8")
     (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return text
@@ -214,6 +272,38 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
         ]
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     return "\n".join([*lines, "", f"Medians over sessions; measured on {machine}.", ""])
+
+
+def across_markdown(records: Sequence[tuple[Cell, dict[str, Any]]]) -> str:
+    """Deciding early, zero-shot and learning curves as tables."""
+    lines = []
+    groups: dict[tuple[Kind, str], list[dict[str, Any]]] = {}
+    for cell, record in records:
+        groups.setdefault((cell.kind, cell.settings.task), []).append(record)
+    for (kind, task), found in groups.items():
+        if kind == "early":
+            lines += ["", f"Deciding early, {task}:", "", *_medians(found, EARLY_FIGURES)]
+        elif kind == "zero-shot":
+            lines += ["", f"Zero-shot, {task}:", "", *_medians(found, ZERO_SHOT_FIGURES)]
+        elif kind == "curve":
+            curve = [row for record in found for row in record["curve"]]
+            lines += ["", f"Transfer, {task}, {len(found)} sessions:", "", curves_markdown(curve)]
+    return "\n".join([*lines, ""])
+
+
+EARLY_FIGURES = ("accuracy_whole", "accuracy_stopped", "mean_decision_ms", "share_of_window")
+ZERO_SHOT_FIGURES = ("accuracy", "accuracy_pooled_8", "calibration_error")
+
+
+def _medians(records: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
+    """Median of each figure over sessions."""
+    lines = [f"| figure | median of {len(records)} | lowest | highest |", "|---|---|---|---|"]
+    for name in names:
+        values = [record[name] for record in records]
+        lines.append(
+            f"| {name} | {np.median(values):.3f} | {min(values):.3f} | {max(values):.3f} |"
+        )
+    return lines
 
 
 def cohort(out: Path, mice: int, seed: int) -> list[Path]:

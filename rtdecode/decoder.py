@@ -47,8 +47,14 @@ class Decoder:
         return cls(module, info, file_sha256(path))
 
     def predict(self, counts: NDArray[np.uint16]) -> NDArray[np.float32]:
-        """Probabilities (classes,) float32 of counts (bins, units) uint16."""
-        self._counts[:] = counts
+        """Probabilities (classes,) float32 of counts (bins, units) uint16.
+
+        Raises
+        ------
+        UserError
+            If the counts are of other bins or units than the bundle's.
+        """
+        self._take(counts)
         with torch.inference_mode():
             return cast(NDArray[np.float32], self._module(self._input).numpy()[0])
 
@@ -61,11 +67,26 @@ class Decoder:
             What stands after the first ``n_bins`` bins is not looked at.
         n_bins : int
             One of ``info.steps``.
+
+        Raises
+        ------
+        UserError
+            If the counts are of other bins or units than the bundle's.
         """
-        self._counts[:] = counts
+        self._take(counts)
         with torch.inference_mode():
             output = cast(Any, self._module).upto(self._input, n_bins)
             return cast(NDArray[np.float32], output.numpy()[0])
+
+    def _take(self, counts: NDArray[np.uint16]) -> None:
+        # One bin would be copied to all of them without a word.
+        if counts.shape != self._counts.shape:
+            bins, units = self._counts.shape
+            raise UserError(
+                f"the bundle expects counts of {bins} bins and {units} units "
+                f"({self.info.window}), found {counts.shape}: count in the bundle's own window"
+            )
+        self._counts[:] = counts
 
     def warm_up(self, n: int = 20) -> None:
         """Run ``n`` windows of silence, so that no compilation is left for the first real one."""

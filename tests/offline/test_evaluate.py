@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +83,7 @@ def test_models_by_name():
 def test_a_stopped_table_goes_on(mouse, tmp_path, monkeypatch):
     chosen = {("static-gratings-orientation", "chronological"): ("lda", "poisson")}
     monkeypatch.setattr(table_of_results, "MODELS_OF", chosen)
+    monkeypatch.setattr(table_of_results, "EARLY", ("static-gratings-orientation",))
     ran = []
 
     def in_this_process(missing, folder, scheduler, workers):
@@ -94,6 +96,19 @@ def test_a_stopped_table_goes_on(mouse, tmp_path, monkeypatch):
     again = table_of_results.reproduce([mouse], tmp_path)
     # The last column is how long a cell took: the one thing that may differ.
     assert re.sub(r"\d+ \|$", "", again, flags=re.M) == re.sub(r"\d+ \|$", "", text, flags=re.M)
-    assert [len(names) for names in ran] == [3, 1]
+    assert [len(names) for names in ran] == [4, 1]
     assert "| static-gratings-orientation | chronological | poisson | 1 |" in text
     assert "early_0_30_ms" in text
+    assert "Deciding early, static-gratings-orientation:" in text
+
+
+def test_each_session_is_new_once_and_learns_from_the_others():
+    paths = [Path(f"m{i}.nwb") for i in range(4)]
+    across = [c for c in table_of_results.cells(paths) if c.others]
+    assert len(across) == 3 * 4
+    assert all(set(c.others) == set(paths) - {c.path} for c in across)
+    assert len({c.name for c in table_of_results.cells(paths)}) == len(
+        table_of_results.cells(paths)
+    )
+    assert not any(c.others for c in table_of_results.cells(paths, quick=True))
+    assert not any(c.others for c in table_of_results.cells(paths[:2]))
