@@ -1,6 +1,8 @@
 # make demo                     see it work, end to end
 # make demo SESSION=path.nwb    the same with a session of your own
 # make test                     linters, types, import contracts, all tests
+# make soak                     an hour at 20 thousand spikes a second; make soak SECONDS=600
+# make fuzz                     ten thousand hostile inputs for every reader, for hours
 # make clean                    remove the environment
 
 # AllenSDK runs on Python 3.11 alone; 3.12 and 3.13 get all but that.
@@ -9,8 +11,9 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	$$python -c '$(SUITS)' 2> /dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 SESSION ?=
+SECONDS ?= 3600
 
-.PHONY: demo test clean
+.PHONY: demo test soak clean
 
 demo: .venv/.installed
 	$(BIN)/rtdecode demo --out demo --force $(if $(SESSION),--session "$(SESSION)")
@@ -21,6 +24,12 @@ test: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+soak: .venv/.installed
+	$(BIN)/rtdecode bench soak --seconds $(SECONDS)
+
+fuzz: .venv/.installed
+	$(BIN)/python -m tests.fuzz.run --cases 10000
 
 .venv/.installed: pyproject.toml constraints.txt
 	@"$(PYTHON)" -c '$(SUITS)' 2> /dev/null || { echo "rtdecode needs Python 3.11, 3.12 or 3.13" \

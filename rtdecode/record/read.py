@@ -148,7 +148,10 @@ def read_record(path: Path) -> Record:
     with open_nwb(path) as file:
         about = _about(path, file)
         speeds = _speeds(about)
-        names = [name for name in _module(path, file) if name.startswith(f"{ROWS}_")]
+        module = _module(path, file)
+        with reading(path, PLACE):
+            # A name that is no UTF-8 comes as bytes.
+            names = [name for name in map(str, module) if name.startswith(f"{ROWS}_")]
         rows = [_rows(_table(path, file, name), speeds) for name in sorted(names, key=_number)]
         decisions = list(_decisions(_table(path, file, DECISIONS)))
     zero_us = about.get("zero_us")
