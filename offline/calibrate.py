@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -119,6 +120,7 @@ class Worker:
     def __init__(self) -> None:
         context = get_context("spawn")
         self._pool = ProcessPoolExecutor(1, context, initializer=_step_back)
+        self._pool.submit(_step_back)  # to be there, with all that it imports, before the trials
         self._running: Future[dict[str, float]] | None = None
         self._trials = 0
 
@@ -128,9 +130,9 @@ class Worker:
             self._trials = len(problem.codes)
             self._running = self._pool.submit(Problem.measure, problem)
 
-    def result(self, wait: bool = False) -> dict[str, float] | None:
+    def result(self) -> dict[str, float] | None:
         """What was measured since the last look; None where nothing is ready."""
-        if self._running is None or not (wait or self._running.done()):
+        if self._running is None or not self._running.done():
             return None
         found, self._running = self._running.result(), None
         return found
@@ -169,24 +171,24 @@ class Calibration:
 
     def collect(self) -> LiveTrials | None:
         """Trials until there are enough of each class; None where told to stop before a stream."""
-        live = LiveTrials.open(
-            self.donor, self.settings.spikes, self.settings.stimuli, self._goes_on, self.tell
-        )
-        if live is None:
-            return None
-        worker, shown = Worker(), 0
-        try:
-            while not (self.stopping or live.ended or self._enough(live.trials)):
-                live.pull()
-                if self._is_measurable(live.trials):
-                    worker.offer(self._problem(live.trials))
-                found = worker.result()
-                if found is not None or len(live.trials) != shown:
-                    shown = len(live.trials)
-                    self.tell(self._progress(live, found))
-        finally:
-            worker.close()
+        with closing(Worker()) as worker:
+            names = self.settings.spikes, self.settings.stimuli
+            live = LiveTrials.open(self.donor, *names, self._goes_on, self.tell)
+            if live is not None:
+                self._listen(live, worker)
         return live
+
+    def _listen(self, live: LiveTrials, worker: Worker) -> None:
+        """Until there are enough trials."""
+        shown = 0
+        while not (self.stopping or live.ended or self._enough(live.trials)):
+            live.pull()
+            if self._is_measurable(live.trials):
+                worker.offer(self._problem(live.trials))
+            found = worker.result()
+            if found is not None or len(live.trials) != shown:
+                shown = len(live.trials)
+                self.tell(self._progress(live, found))
 
     def finish(self, trials: Trials) -> tuple[torch.nn.Module, dict[str, float]]:
         """A decoder from all trials, and its figures on those left out in turn.

@@ -1,0 +1,173 @@
+"""A new mouse on the rig: its decoder fitted while its trials arrive, and swapped in."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+
+from offline.calibrate import CalibrationSettings, Problem, calibrate, folds_of
+from offline.live_trials import units_to_decode
+from offline.models.registry import predict
+from offline.simulate import simulate
+from offline.train import train_bundle
+from offline.transfer import transfer_bundle
+from rtdecode import streams
+from rtdecode.bundle import load_bundle
+from rtdecode.counts import count_session
+from rtdecode.errors import UserError
+from rtdecode.session import Units, read_session
+from rtdecode.tasks import apply_rule
+from rtdecode.windows import WindowSpec
+from tests.live.conftest import finish
+from tests.live.observers import PATIENCE_S, Heard, sha256_of
+
+SPEED, PER_CLASS = 2, 7
+TRIALS = 150
+
+
+@pytest.fixture(scope="module")
+def new_mouse(tmp_path_factory):
+    """A session of a mouse that the donor's bundle has not seen."""
+    (path,) = simulate(tmp_path_factory.mktemp("new"), 1, 8, "small")
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(session_file, tmp_path_factory):
+    """A donor's: of the gratings' spatial frequency, which few trials are enough to tell."""
+    path = tmp_path_factory.mktemp("donor") / "donor.pt"
+    window, task = WindowSpec.parse("0:250:50"), "static_gratings.spatial_frequency"
+    train_bundle(read_session(session_file), task, "lda", window, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def running(bundle, new_mouse, tmp_path_factory):
+    """What decodes the new mouse before it is calibrated: two trials a class."""
+    path = tmp_path_factory.mktemp("running") / "running.pt"
+    transfer_bundle(bundle, read_session(new_mouse), 2, path)
+    return path
+
+
+def gratings(path, bundle):
+    """The task's presentations of a session, and the session."""
+    session, info = read_session(path), load_bundle(bundle)[1]
+    task = apply_rule(session, info.label_rule)
+    return session, task.take(task.codes(info.classes) >= 0)
+
+
+def start_replay(commands, path, bundle, *options):
+    """The last gratings at some times the speed; when the first window is to be, session time."""
+    onsets_us = gratings(path, bundle)[1].onsets_us[-TRIALS:]
+    stretch = [f"--start={onsets_us[0] / 1e6 - 0.1!r}", f"--speed={SPEED}", *options]
+    return commands.start("replay", path, *stretch), onsets_us
+
+
+def test_a_new_mouse_is_calibrated_while_it_is_decoded(commands, running, new_mouse, tmp_path):
+    new, files = tmp_path / "new.pt", ["--posteriors", tmp_path / "live.npz"]
+    decoder = commands.start("decode", running, "--once", "--lateness", "1000", *files)
+    asked = ["--trials-per-class", PER_CLASS, "--out", new, "--swap", "--json", tmp_path / "c.json"]
+    calibration = commands.start("calibrate", running, *asked)
+    heard = Heard(decoder)
+    replay, onsets_us = start_replay(commands, new_mouse, running, "--wait", "decoder")
+    told = finish(calibration)
+    swapped = heard.until(streams.DECISIONS, lambda said: said["bundle"] == sha256_of(new))
+    finish(replay)
+    finish(decoder)
+    heard.listen()
+
+    decisions = heard.said[streams.DECISIONS]
+    assert [said["window"] for said in decisions] == list(range(len(decisions))), "none is missed"
+    assert [said["session_us"] for said in decisions] == onsets_us.tolist()
+    bundles = [said["bundle"] for said in decisions]
+    changed = bundles.index(swapped["bundle"])
+    assert 0 < changed < len(bundles)
+    assert set(bundles[:changed]) == {sha256_of(running)}
+    assert set(bundles[changed:]) == {swapped["bundle"]}
+    assert all(said["complete"] for said in decisions)
+
+    metrics = json.loads((tmp_path / "c.json").read_text())
+    assert metrics["trials_per_class"] >= PER_CLASS
+    assert metrics["accuracy"] > 1.2 * metrics["chance"]
+    assert "left out in turn are right" in told.replace("\n", " "), "told while trials arrive"
+    assert_fitted_to_the_same_counts(new, new_mouse, running, int(metrics["trials"]))
+
+
+def assert_fitted_to_the_same_counts(new, path, running, n):
+    """What was fitted live is what the file's own counts of these trials give."""
+    session, task = gratings(path, running)
+    module, info = load_bundle(new)
+    last = int(np.flatnonzero(task.onsets_us == info.sessions[-1].last_training_onset_us)[0])
+    task = task.take(np.arange(last + 1 - n, last + 1))
+    counts = count_session(session, task.onsets_us, info.window)
+    geometry = np.array(info.class_geometry)
+    codes = task.codes(info.classes)
+    fitted = Problem(counts, codes, len(info.classes), geometry, 0).fit(np.arange(n))
+    np.testing.assert_allclose(predict(module, counts), predict(fitted, counts), atol=1e-6)
+    assert info.unit_ids == tuple(session.units.ids.tolist())
+
+
+def test_stopped_too_early_it_writes_nothing(commands, bundle, new_mouse, tmp_path):
+    out = tmp_path / "new.pt"
+    options = ["--trials-per-class", "1000", "--from-scratch", "--out", out]
+    calibration = commands.start("calibrate", bundle, *options)
+    start_replay(commands, new_mouse, bundle)
+    inlet = streams.find(streams.SPIKES, streams.SPIKE_FORMAT, PATIENCE_S)
+    assert inlet is not None
+    line = ""
+    while "1 trials" not in line:
+        line = calibration.stderr.readline()
+    calibration.send_signal(signal.SIGINT)
+    assert "nothing is written" in finish(calibration, code=2)
+    assert not out.exists()
+
+
+def test_at_the_replays_end_it_writes_what_it_has(commands, bundle, new_mouse, tmp_path):
+    out = tmp_path / "new.pt"
+    calibration = commands.start(
+        "calibrate", bundle, "--trials-per-class", "1000", "--from-scratch", "--out", out
+    )
+    onsets_us = gratings(new_mouse, bundle)[1].onsets_us
+    stop = f"--stop={onsets_us[-TRIALS + 60] / 1e6!r}"
+    finish(start_replay(commands, new_mouse, bundle, stop)[0])
+    finish(calibration)
+    info = load_bundle(out)[1]
+    assert info.model == "lda"
+    assert set(info.unit_ids) == set(read_session(new_mouse).units.ids.tolist())
+    assert info.sessions[-1].name == read_session(new_mouse).name
+
+
+def test_each_class_is_in_every_fit():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 4, 60)
+    folds = folds_of(codes, 4)
+    assert folds.max() == 4
+    for fold in range(5):
+        assert set(codes[folds != fold]) == {0, 1, 2, 3}
+    for code in range(4):
+        assert (np.diff(folds[codes == code]) >= 0).all(), "stretches of time"
+
+
+def test_units_are_the_donors_where_the_stream_has_them():
+    def units(*ids):
+        n = len(ids)
+        return Units(np.array(ids, np.int64), np.full(n, ""), np.full(n, np.nan), np.full(n, ""))
+
+    class Donor:
+        unit_ids = (5, 3)
+
+    assert units_to_decode(Donor, units(3, 4, 5), "s").ids.tolist() == [5, 3]
+    assert units_to_decode(Donor, units(3, 4), "s").ids.tolist() == [3, 4]
+    with pytest.raises(UserError, match="tell its units"):
+        units_to_decode(Donor, units(), "s")
+
+
+def test_what_cannot_be_is_refused_before_any_stream(bundle, tmp_path):
+    out = tmp_path / "new.pt"
+    with pytest.raises(UserError, match="2 or more"):
+        calibrate(bundle, out, CalibrationSettings(1), print)
+    out.write_text("mine")
+    with pytest.raises(UserError, match="--force"):
+        calibrate(bundle, out, CalibrationSettings(5), print)
+    assert out.read_text() == "mine"
