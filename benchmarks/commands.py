@@ -110,6 +110,22 @@ def soak(
     bench_soak(seconds, spikes, backend, figures, force)
 
 
+@app.command()
+def peers(
+    seconds: Annotated[float, typer.Option(min=10.0, help="Of measuring, all together.")] = 180.0,
+    spikes: Annotated[int, typer.Option(min=1000, help="Spikes a second.")] = 20_000,
+    no_ezmsg: Annotated[
+        bool, typer.Option("--no-ezmsg", help="Without ezmsg, which has an environment of its own.")
+    ] = False,
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Decode the same spikes with ezmsg and with the script a lab would write."""
+    from benchmarks.peers import bench_peers
+
+    bench_peers(seconds, spikes, not no_ezmsg, figures, force)
+
+
 @app.command("session-load")
 def session_load(
     repeats: Annotated[int, typer.Option(min=1, help="Loads of each reader.")] = 3,

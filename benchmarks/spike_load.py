@@ -18,9 +18,9 @@ from rtdecode.session.model import Units
 POOL_US = 2 * US_PER_S
 TICK_US = 1 * US_PER_MS  # a source sends what it has this often
 EVERY_US = (75 * US_PER_MS, 125 * US_PER_MS)  # onset to onset, at random: no grid
-MOST_US = 20 * US_PER_MS
 PATIENCE_US = 500 * US_PER_MS
 FLOOR, PIPELINE = "floor", "pipeline"
+LOOK_S = 1.0
 
 
 class SpikePool:
@@ -29,9 +29,13 @@ class SpikePool:
     def __init__(self, spikes_per_s: int, n_units: int, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         n = spikes_per_s * POOL_US // US_PER_S
-        self._times_us: NDArray[np.int64] = np.sort(rng.integers(0, POOL_US, n))
+        times_us = rng.integers(0, POOL_US, n)
         rates = rng.lognormal(0.0, 1.0, n_units)
-        self._ids = rng.choice(n_units, n, p=rates / rates.sum()).astype(np.int32)
+        ids = rng.choice(n_units, n, p=rates / rates.sum())
+        # A unit twice in one microsecond is a duplicate to us, and two spikes to the peers.
+        place = np.unique(times_us * n_units + ids)
+        self._times_us: NDArray[np.int64] = place // n_units
+        self._ids = (place % n_units).astype(np.int32)
 
     def between(self, low_us: int, high_us: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Unit ids and times of the spikes in ``[low_us, high_us)``."""
@@ -54,6 +58,7 @@ class Answered:
     end_us: int
     pushed_us: int = 0
     received_us: int = 0
+    posterior: NDArray[np.float32] | None = None
 
     @property
     def latency_ms(self) -> float:
@@ -64,7 +69,11 @@ class Answered:
 class Source:
     """Sends spikes and markers in ticks, and waits for posteriors between them."""
 
-    def __init__(self, n_units: int, duration_us: int, floor: bool = True) -> None:
+    def __init__(
+        self, n_units: int, duration_us: int, floor: bool = True, decisions: bool = True
+    ) -> None:
+        self._tells = decisions
+        self.most_us = US_PER_S  # longest stretch of spikes in one push; what is before is left out
         ids = np.arange(n_units)
         areas = np.full(n_units, "VISp")
         units = Units(ids, areas, np.zeros(n_units), np.full(n_units, "probe"))
@@ -75,7 +84,6 @@ class Source:
         self._rng = np.random.default_rng(2)
         self._sent_us = streams.clock_us()
         self._waiting: list[Answered] = []
-        self.late_ticks = 0
 
     @property
     def sent_rows(self) -> int:
@@ -85,12 +93,27 @@ class Source:
     def connect(self, timeout_s: float = 90.0) -> None:
         """Wait for whoever answers: their posteriors, their ears."""
         names = {PIPELINE: streams.POSTERIOR, FLOOR: FLOOR_POSTERIOR}
-        self._answers = {kind: _open(names[kind], timeout_s) for kind in self._stimuli}
-        self._decisions = streams.TextInlet(
-            _found(streams.DECISIONS, streams.TEXT_FORMAT, timeout_s)
-        )
-        self._decisions.open()
+        form = streams.POSTERIOR_FORMAT
+        self._answers = {
+            kind: streams.PosteriorInlet(self._await(names[kind], form, timeout_s))
+            for kind in self._stimuli
+        }
+        if self._tells:
+            found = self._await(streams.DECISIONS, streams.TEXT_FORMAT, timeout_s)
+            self._decisions = streams.TextInlet(found)
+            self._decisions.open()
+        for inlet in self._answers.values():
+            inlet.open()
         self._wait_for_ears(timeout_s)
+
+    def _await(self, name: str, form: streams.Format, timeout_s: float) -> streams.Found:
+        """A stream that may be made only when spikes have come: watermarks go out meanwhile."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            if (found := streams.find(name, form, LOOK_S)) is not None:
+                return found
+            self._tick_idle()
+        raise UserError(f"expected stream {name} of the benchmark; none in {timeout_s:g} s")
 
     def _wait_for_ears(self, timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
@@ -127,8 +150,7 @@ class Source:
     def _send(self, pool: SpikePool) -> None:
         """Every spike up to now, then the watermark; note which windows that completes."""
         now_us = streams.clock_us()
-        # A source that cannot send as fast as time goes leaves out what it cannot.
-        ids, times_us = pool.between(max(self._sent_us, now_us - MOST_US), now_us)
+        ids, times_us = pool.between(max(self._sent_us, now_us - self.most_us), now_us)
         ids = np.append(ids, np.int32(streams.WATERMARK))
         times_us = np.append(times_us, now_us)
         self._sent_us = now_us
@@ -142,19 +164,22 @@ class Source:
         """Wait for posteriors until the next tick; windows answered, or given up."""
         done: list[Answered] = []
         while (left_us := until_us - streams.clock_us()) > 0:
-            _, stamps = inlet.pull(left_us / US_PER_S)
+            samples, stamps = inlet.pull(left_us / US_PER_S)
             received_us = streams.clock_us()
-            for stamp in stamps.tolist():
-                done += self._answered(streams.microseconds(stamp), received_us)
+            for posterior, stamp in zip(samples, stamps.tolist(), strict=True):
+                done += self._answered(streams.microseconds(stamp), received_us, posterior)
         given_up_us = streams.clock_us() - PATIENCE_US
         lost = [w for w in self._waiting if w.pushed_us and w.end_us < given_up_us]
         self._waiting = [window for window in self._waiting if window not in lost]
         return done + lost
 
-    def _answered(self, end_us: int, received_us: int) -> Iterator[Answered]:
+    def _answered(
+        self, end_us: int, received_us: int, posterior: NDArray[np.float32]
+    ) -> Iterator[Answered]:
         for window in self._waiting:
             if window.end_us == end_us:
                 window.received_us = received_us
+                window.posterior = posterior
                 self._waiting.remove(window)
                 yield window
                 return
@@ -169,16 +194,3 @@ class Source:
             outlet.push_json({"rtdecode": "end"}, streams.clock_us())
         for _ in range(50):
             self._tick_idle()
-
-
-def _found(name: str, form: streams.Format, timeout_s: float) -> streams.Found:
-    found = streams.find(name, form, timeout_s)
-    if found is None:
-        raise UserError(f"expected stream {name} of the benchmark; none in {timeout_s:g} s")
-    return found
-
-
-def _open(name: str, timeout_s: float) -> streams.PosteriorInlet:
-    inlet = streams.PosteriorInlet(_found(name, streams.POSTERIOR_FORMAT, timeout_s))
-    inlet.open()
-    return inlet
