@@ -59,6 +59,10 @@ def decode(
             metavar="NAME,...", help="Spike streams, one a probe; all; the only one without."
         ),
     ] = None,
+    counts: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Streams of binned counts, beside spikes or alone."),
+    ] = None,
     stimuli: Annotated[
         str | None, typer.Option(help="Name of the marker stream; the only one without.")
     ] = None,
@@ -100,6 +104,7 @@ def decode(
     given = {
         "bundle": None if bundle is None else str(bundle),
         "streams.spikes": None if spikes is None else [name for name in spikes.split(",") if name],
+        "streams.counts": None if counts is None else [name for name in counts.split(",") if name],
         "streams.stimuli": stimuli,
         "engine.lateness_ms": None if lateness is None else lateness_ms(lateness),
         "engine.sliding_ms": None if sliding is None else hop_ms(sliding),

@@ -21,6 +21,7 @@ from rtdecode.backends import follow
 from rtdecode.decoder import Decoder
 from rtdecode.engine import Decision, Engine, EngineSettings
 from rtdecode.health import Health, State
+from rtdecode.host_clocks import HostClocks
 from rtdecode.kernels.ingest import WATERMARK_US
 from rtdecode.live_settings import LiveSettings
 from rtdecode.microseconds import FOREVER_US, US_PER_MS, US_PER_S
@@ -62,6 +63,8 @@ class LiveDecoder:
         Called with the health whenever its state changes.
     on_mode : callable, optional
         Called with the trigger's mode and why, whenever it changes.
+    on_news : callable, optional
+        Called with a line that is worth a log's while: a host's clock has stepped.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class LiveDecoder:
         settings: LiveSettings,
         on_state: Callable[[Health], None] = lambda health: None,
         on_mode: Callable[[Mode, str], None] = lambda mode, why: None,
+        on_news: Callable[[str], None] = lambda news: None,
     ) -> None:
         self.decoder = decoder
         self.settings = settings
@@ -79,6 +83,7 @@ class LiveDecoder:
         self.keep_log = False
         self._silence = np.zeros(decoder.info.shape, np.uint16)
         self._on_state = on_state
+        self._on_news = on_news
         self.name = settings.name or f"decoder-{os.getpid()}"
         self._outputs = Outputs(decoder, settings.deadline_ms, self.name)
         self.firing = Firing(settings.trigger, decoder.info, streams.clock_us, on_mode)
@@ -110,7 +115,7 @@ class LiveDecoder:
             )
             self._keep_time(float(spikes[0].replay().get("speed", "1")))
             self._pump.until(FOREVER_US, 0, FOREVER_US)  # compiles, before the first window
-            self._watch(spikes)
+            self._watch(spikes, stimuli)
             self._onsets = Onsets(
                 self.engine, self.decoder.info, self.health, self._clock, self.settings.markers
             )
@@ -123,8 +128,9 @@ class LiveDecoder:
             self._enter(State.STOPPED)
             self.log.shift(-self._onsets.shift_us)
 
-    def _watch(self, spikes: Sequence[streams.SpikeInlet]) -> None:
+    def _watch(self, spikes: Sequence[sources.RowInlet], stimuli: streams.TextInlet | None) -> None:
         """From here on a stream that sends nothing is silent."""
+        self._clocks = HostClocks([*spikes, *([stimuli] if stimuli is not None else [])])
         settings, found = self.settings, [inlet.stream for inlet in spikes]
         self._probes = Probes(
             self.engine, found, settings.stale_us, settings.go_on, streams.clock_us()
@@ -147,13 +153,14 @@ class LiveDecoder:
         scratch.ingest(samples, np.array([window.start_us, window.end_us]), window.end_us)
         list(scratch.step(window.end_us))
 
-    def _open_spikes(self) -> list[streams.SpikeInlet]:
-        """The spike streams, once all are there; none where we are told to stop first."""
+    def _open_spikes(self) -> list[sources.RowInlet]:
+        """The spike and count streams, once all are there; none where we are to stop first."""
         waits = [self._wait_for(name, streams.SPIKE_FORMAT) for name in self.settings.spikes]
+        waits += [self._wait_for(name, streams.COUNT_FORMAT) for name in self.settings.counts]
         found = [stream for wait in waits for stream in wait]
-        return sources.open_spikes(found, self.decoder) if all(waits) else []
+        return sources.open_rows(found, self.decoder) if all(waits) else []
 
-    def _needs_stimuli(self, spikes: Sequence[streams.SpikeInlet]) -> bool:
+    def _needs_stimuli(self, spikes: Sequence[sources.RowInlet]) -> bool:
         """Sliding windows need no marker; but a replay tells its time and its end by them."""
         settings = self.settings
         wanted = bool(settings.stimuli) or settings.once or not settings.engine.hop_us
@@ -167,9 +174,9 @@ class LiveDecoder:
         """The stream, or all; none where we are told to stop first."""
         self._enter(State.WAITING, f"waiting for {sources.sought(name, form)}")
         found = sources.wait_for(name, form, HEALTH_US / US_PER_S, self._wait_on)
-        role = roles.SPIKES if form is streams.SPIKE_FORMAT else roles.STIMULI
-        for stream in found:
-            self._record({role: stream.uid})
+        played = {streams.SPIKE_FORMAT: roles.SPIKES, streams.TEXT_FORMAT: roles.STIMULI}
+        for stream in found if form in played else ():
+            self._record({played[form]: stream.uid})
         return found
 
     def _record(self, uids: Mapping[str, str]) -> None:
@@ -316,8 +323,15 @@ class LiveDecoder:
         told["every_ms"] = HEALTH_US / US_PER_MS
         if self.recording is not None:
             told["record"] = self.recording.told()
+        if engine is not None:
+            self._tell_news(self._clocks.look())
+            told["clocks"] = self._clocks.told()
         self._outputs.tell_health(said | told, now_us)
         self._said_us = now_us
+
+    def _tell_news(self, news: str) -> None:
+        if news:
+            self._on_news(news)
 
     def _tell_stuck(self, round_us: int) -> None:
         """In the watchdog's thread: the loop cannot say it, so this touches nothing of its."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rtdecode.engine import EngineSettings
+from rtdecode.errors import UserError
 from rtdecode.markers import AS_THEY_ARE, MarkerMap
 from rtdecode.microseconds import US_PER_MS
 from rtdecode.rig import OutputsSection, Rig
@@ -21,6 +22,8 @@ class LiveSettings:
     spikes : tuple of str
         Names of the spike streams, one a probe; an empty name for the only one
         of its type, ``all`` for every one of it.
+    counts : tuple of str
+        Names of streams of counts, beside spikes or instead.
     stimuli : str
         Name of the marker stream; empty for the only one of its type.
     markers : MarkerMap
@@ -48,6 +51,7 @@ class LiveSettings:
 
     engine: EngineSettings = field(default_factory=EngineSettings)
     spikes: tuple[str, ...] = ("",)
+    counts: tuple[str, ...] = ()
     stimuli: str = ""
     markers: MarkerMap = AS_THEY_ARE
     go_on: bool = False
@@ -63,7 +67,18 @@ class LiveSettings:
 
 
 def settings_of(rig: Rig, once: bool = False, most_windows: int = 0) -> LiveSettings:
-    """A rig's settings as the decoder process takes them."""
+    """A rig's settings as the decoder process takes them.
+
+    Raises
+    ------
+    UserError
+        If they cannot go together.
+    """
+    if rig.streams.counts and rig.record.file is not None:
+        raise UserError(
+            "expected spike streams alone in a run that is recorded, found streams.counts: a "
+            "record holds spikes; record counts with LabRecorder, or leave record.file empty"
+        )
     section = rig.engine
     engine = EngineSettings(
         lateness_us=round(section.lateness_ms * US_PER_MS),
@@ -75,7 +90,8 @@ def settings_of(rig: Rig, once: bool = False, most_windows: int = 0) -> LiveSett
     )
     return LiveSettings(
         engine=engine,
-        spikes=rig.streams.spikes or ("",),
+        spikes=rig.streams.spikes or (() if rig.streams.counts else ("",)),
+        counts=rig.streams.counts,
         go_on=rig.streams.silent == "go-on",
         stimuli=rig.streams.stimuli,
         markers=MarkerMap(rig.markers.key, rig.markers.map),

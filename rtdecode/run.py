@@ -80,7 +80,7 @@ def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, ob
     """
     files.check()
     decoder = load_decoder(bundle, settings.backend)
-    live = LiveDecoder(decoder, settings, _tell_state, _tell_mode)
+    live = LiveDecoder(decoder, settings, _tell_state, _tell_mode, _tell_news)
     # Sliding windows have no label to be scored by, and there may be millions of them.
     live.keep_log = files.posteriors is not None or (
         files.figures is not None and not settings.engine.hop_us
@@ -201,6 +201,10 @@ def _tell_state(health: Health) -> None:
     said = health.message or health.notice
     message = f": {said}" if said else ""
     console.print(f"{health.state.value.lower()}{message}", highlight=False)
+
+
+def _tell_news(news: str) -> None:
+    console.print(news, highlight=False)
 
 
 def _tell_mode(mode: Mode, why: str) -> None:

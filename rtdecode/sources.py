@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode import streams
+from rtdecode.count_inlet import CountRows
 from rtdecode.decoder import Decoder
 from rtdecode.errors import UserError
 
@@ -48,16 +49,19 @@ def sought(name: str, form: streams.Format) -> str:
     return f"a stream {name or 'of type ' + form.kind}"
 
 
-def open_spikes(found: Sequence[streams.Found], decoder: Decoder) -> list[streams.SpikeInlet]:
-    """Start to receive spikes, of one stream or several.
+RowInlet = streams.SpikeInlet | CountRows
+
+
+def open_rows(found: Sequence[streams.Found], decoder: Decoder) -> list[RowInlet]:
+    """Start to receive spikes and counts, of one stream or several.
 
     Raises
     ------
     UserError
         If all tell their units and the bundle's are not among them, or two tell
-        the same unit.
+        the same unit, or counts are not of a kind that can be.
     """
-    inlets = [streams.SpikeInlet(stream) for stream in found]
+    inlets = [_inlet_of(stream) for stream in found]
     units = [inlet.units().ids for inlet in inlets]
     _check_distinct(found, units)
     if all(map(len, units)):
@@ -65,6 +69,11 @@ def open_spikes(found: Sequence[streams.Found], decoder: Decoder) -> list[stream
     for inlet in inlets:
         inlet.open()
     return inlets
+
+
+def _inlet_of(stream: streams.Found) -> RowInlet:
+    is_spikes = stream.kind == streams.SPIKE_FORMAT.kind
+    return streams.SpikeInlet(stream) if is_spikes else CountRows(stream)
 
 
 def _check_distinct(found: Sequence[streams.Found], units: Sequence[NDArray[np.int64]]) -> None:

@@ -28,7 +28,9 @@ SLOPE_SPAN_US = 10 * US_PER_S  # over a shorter stretch jitter would pass for dr
 MOST_DRIFT = 500e-6
 BACK_US = 500_000  # device time further behind the newest is of a new acquisition
 EARLY_US = 100_000  # nothing arrives before it was sent, but for what the fit does not know yet
-STALLED_US = 2 * US_PER_S  # later than this throughout, and acquisition was paused
+STALLED_US = 2 * US_PER_S  # later than this,
+PAUSED_US = 1_500_000  # for so long, and acquisition was paused: nothing catches up
+YOUNG_CELLS = 20  # before, the first arrival may itself have been late
 STRANGE = 10  # messages in a row that no line explains, but one together, begin a new one
 AGREE_US = 300_000
 
@@ -60,6 +62,7 @@ class DeviceClock:
         self._newest = -np.inf
         self._odd: list[float] = []
         self._known = False
+        self._late_since_us = -1
 
     @property
     def drift_ppm(self) -> float:
@@ -116,7 +119,7 @@ class DeviceClock:
         delay = arrival_us - device_us - self._line(device_us)
         return bool(
             device_us.min() > self._newest - BACK_US
-            and delay.min() > -EARLY_US
+            and delay.min() > -(EARLY_US if len(self._cells) >= YOUNG_CELLS else STALLED_US)
             and delay.max() < STALLED_US
         )
 
@@ -125,7 +128,10 @@ class DeviceClock:
         one = np.array([device_us])
         if not self._known or self._all_fit(one, arrival_us):
             self._odd.clear()
+            self._late_since_us = -1
             self._learn(one, arrival_us)
+            return True
+        if self._is_late(device_us, arrival_us):
             return True
         self._odd.append(arrival_us - device_us)
         # A new clock keeps its own time; nonsense agrees with nothing, itself included.
@@ -137,6 +143,15 @@ class DeviceClock:
         self._begin()
         self._learn(one, arrival_us)
         return True
+
+    def _is_late(self, device_us: float, arrival_us: int) -> bool:
+        """Whether a message has waited for long: on its line, but nothing to learn from."""
+        delay = arrival_us - device_us - float(self._line(np.array([device_us]))[0])
+        if delay < STALLED_US or device_us < self._newest - BACK_US:
+            return False
+        if self._late_since_us < 0:
+            self._late_since_us = arrival_us
+        return arrival_us - self._late_since_us < PAUSED_US
 
     def _learn(self, device_us: NDArray[np.float64], arrival_us: int) -> None:
         """Take the earliest arrival of each 100 ms; draw the line anew as each is over."""

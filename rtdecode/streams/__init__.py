@@ -6,6 +6,7 @@ become float seconds on the way out. LSL replaces the stamps 0.0 and -1.0 by
 the LSL clock's present.
 """
 
+from rtdecode.streams.counts import COUNT_FORMAT, CountInlet, CountOutlet
 from rtdecode.streams.inlets import (
     PosteriorInlet,
     SpikeInlet,
@@ -45,6 +46,7 @@ from rtdecode.streams.wire import (
 
 __all__ = [
     "BRIDGE",
+    "COUNT_FORMAT",
     "DECISIONS",
     "HEALTH",
     "POSTERIOR",
@@ -56,6 +58,8 @@ __all__ = [
     "TEXT_FORMAT",
     "TRIGGERS",
     "WATERMARK",
+    "CountInlet",
+    "CountOutlet",
     "Format",
     "Found",
     "Lookout",

@@ -16,7 +16,7 @@ from rtdecode.streams.wire import SPIKE_BUFFER_HUNDREDS, Found, microseconds
 TEXT_BUFFER_HUNDREDS = 100
 
 
-class _Inlet:
+class Inlet:
     """What inlets share: opening, the description, the stream's host."""
 
     def __init__(self, stream: Found, buffer_hundreds: int) -> None:
@@ -44,6 +44,18 @@ class _Inlet:
                 "see that its sender still runs and no firewall stands between"
             ) from None
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the stream comes from another host."""
+        return not _is_local(self.stream)
+
+    def offset_us(self) -> int | None:
+        """From the sender's clock to ours, as last measured; None while it never was."""
+        try:
+            return microseconds(self._inlet.time_correction(0.0))
+        except (pylsl.util.TimeoutError, pylsl.util.LostError):
+            return None
+
     def description(self, timeout_s: float = 5.0) -> pylsl.XMLElement:
         """The description that the sender gave."""
         try:
@@ -67,11 +79,14 @@ def _flags(stream: Found) -> int:
     ``dejitter`` does nothing on irregular streams and ``monotonize`` rewrites
     the stamps of late samples.
     """
-    local = stream.host == socket.gethostname()
-    return int(pylsl.proc_none if local else pylsl.proc_clocksync)
+    return int(pylsl.proc_none if _is_local(stream) else pylsl.proc_clocksync)
 
 
-class SpikeInlet(_Inlet):
+def _is_local(stream: Found) -> bool:
+    return stream.host == socket.gethostname()
+
+
+class SpikeInlet(Inlet):
     """Receives rows of spikes and watermarks into arrays that it keeps.
 
     Parameters
@@ -140,7 +155,7 @@ def _unit_table(table: pylsl.XMLElement) -> Units:
     )
 
 
-class TextInlet(_Inlet):
+class TextInlet(Inlet):
     """Receives text: markers, decisions, triggers, health."""
 
     def __init__(self, stream: Found) -> None:
@@ -158,7 +173,7 @@ class TextInlet(_Inlet):
         return [(text, microseconds(stamp)) for text, stamp in zip(texts, stamps, strict=True)]
 
 
-class PosteriorInlet(_Inlet):
+class PosteriorInlet(Inlet):
     """Receives class probabilities."""
 
     def __init__(self, stream: Found) -> None:

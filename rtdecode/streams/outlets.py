@@ -11,6 +11,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from rtdecode import __version__
 from rtdecode.microseconds import US_PER_S
 from rtdecode.session.model import Units
 from rtdecode.streams.wire import (
@@ -35,6 +36,15 @@ def _info(name: str, form: Format, channels: int, source_id: str) -> pylsl.Strea
 def new_source_id(name: str) -> str:
     """A source id of this process: streams of one name on one host stay apart."""
     return f"{name}-{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
+
+
+def _describe_channels(info: pylsl.StreamInfo, labels: Sequence[str], unit: str, kind: str) -> None:
+    """Channels and maker, where LabRecorder and those who read its files look for them."""
+    channels = info.desc().append_child("channels")
+    for label in labels:
+        _describe(channels.append_child("channel"), {"label": label, "unit": unit, "type": kind})
+    maker = {"manufacturer": "rtdecode", "model": info.name(), "version": __version__}
+    _describe(info.desc().append_child("acquisition"), maker)
 
 
 def _describe(node: pylsl.XMLElement, values: Mapping[str, object]) -> None:
@@ -77,6 +87,7 @@ class SpikeOutlet(_Outlet):
         replay: Mapping[str, object] | None = None,
     ) -> None:
         info = _info(name, SPIKE_FORMAT, 2, source_id or new_source_id(name))
+        _describe_channels(info, ("unit_id", "sequence"), "none", SPIKE_FORMAT.kind)
         table = info.desc().append_child("units")
         for row in range(len(units)):
             unit = {
@@ -113,6 +124,7 @@ class TextOutlet(_Outlet):
 
     def __init__(self, name: str, source_id: str = "") -> None:
         info = _info(name, TEXT_FORMAT, 1, source_id or new_source_id(name))
+        _describe_channels(info, (name,), "text", TEXT_FORMAT.kind)
         self._outlet = pylsl.StreamOutlet(info)
 
     def push(self, text: str, time_us: int) -> None:
@@ -135,12 +147,7 @@ class PosteriorOutlet(_Outlet):
         source_id: str = "",
     ) -> None:
         info = _info(name, POSTERIOR_FORMAT, len(classes), source_id or new_source_id(name))
-        channels = info.desc().append_child("channels")
-        for label in classes:
-            _describe(
-                channels.append_child("channel"),
-                {"label": label, "unit": "probability"},
-            )
+        _describe_channels(info, classes, "probability", POSTERIOR_FORMAT.kind)
         _describe(info.desc().append_child("decoder"), about)
         self._outlet = pylsl.StreamOutlet(info)
 

@@ -39,7 +39,8 @@ OWN_OUTPUTS = (DECISIONS, TRIGGERS, HEALTH, BRIDGE)
 class Format:
     """What a stream of one kind must look like on the network.
 
-    ``channels`` is 0 where any number will do.
+    ``channels`` is 0 where any number will do; so is an empty ``kind``, and a
+    ``channel_format`` of 0.
     """
 
     kind: str
@@ -244,10 +245,8 @@ def _quoted(text: str) -> str:
 
 def _check_format(stream: Found, form: Format) -> None:
     channels_fit = form.channels in (0, stream.channels)
-    if (stream.kind, stream.channel_format) == (
-        form.kind,
-        form.channel_format,
-    ) and channels_fit:
+    kind_fits = form.kind in ("", stream.kind)
+    if kind_fits and channels_fit and form.channel_format in (0, stream.channel_format):
         return
     count = form.channels or "any number of"
     raise UserError(
