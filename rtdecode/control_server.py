@@ -99,11 +99,13 @@ class ControlServer:
             return None
 
     def close(self) -> None:
-        """Listen no more."""
+        """Listen no more; who still waits is told."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
         self._server.shutdown()
         self._server.server_close()
+        while (request := self.take()) is not None:
+            request.answer(error="the decoder has stopped")
 
     def _converse(self, lines: BinaryIO, write: Callable[[bytes], object]) -> None:
         """One conversation; at most so many at once, the rest are hung up on."""

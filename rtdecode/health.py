@@ -126,7 +126,7 @@ class Health:
             self._rows, self._arrival_us = rows, now_us
         state = engine.intake.state
         latest_us = max(int(state[WATERMARK_US]), int(state[NEWEST_US]))
-        if latest_us != self._latest_us:
+        if latest_us != self._latest_us or not self._moved_us:
             self._latest_us, self._moved_us = latest_us, now_us
 
     def since_us_or(self, now_us: int) -> int:

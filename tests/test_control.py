@@ -99,6 +99,25 @@ def test_a_disarm_needs_no_loop():
     loop.close()
 
 
+def test_who_asks_a_decoder_that_stops_is_told():
+    loop = Loop("stopping", answers=False)
+    said = []
+
+    def ask():
+        try:
+            control.send("stopping", "arm", timeout_s=PATIENCE_S)
+        except UserError as error:
+            said.append(str(error))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while loop.server._requests.empty():
+        time.sleep(0.005)
+    loop.close()
+    asking.join()
+    assert said == ["the decoder has stopped"]
+
+
 def test_a_decoder_that_never_answers_is_an_error():
     loop = Loop("stuck", answers=False)
     with pytest.raises(UserError, match=r"'arm' within 0\.3 s"):

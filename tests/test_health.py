@@ -69,6 +69,18 @@ def test_rows_whose_times_stand_still_are_stale():
     assert health.state is State.READY
 
 
+def test_rows_of_another_clock_from_the_first_on_are_stale_since_the_first():
+    health, engine = Health(STALE_US), Engine(UNITS, SPEC, say)
+    samples = np.array([[4, 0], [-1, 1]], np.int32)
+    hours_us = np.full(2, 10**13)
+    engine.ingest(samples, hours_us, 1_000_000)
+    assert health.watch(engine, 1_000_000)
+    assert health.state is State.READY
+    engine.ingest(samples, hours_us, 1_000_000)
+    assert health.watch(engine, 1_000_001 + STALE_US)
+    assert (health.state, health.since_us, health.message) == (State.STALE, 1_000_000, STEPPED)
+
+
 def test_a_window_without_probabilities_is_a_fault_until_the_next_with():
     health, engine = Health(STALE_US), fed_engine(3)
     health.watch(engine, 1_000_000)
