@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 from rich.progress import Progress
@@ -19,8 +17,11 @@ from rtdecode.errors import UserError
 from rtdecode.health import State
 from rtdecode.session import read_session
 from rtdecode.session.quality import QualityFilter
+from rtdecode.stop_signals import on_stop_signals
 
 console = Console(stderr=True, emoji=False)
+LOOK_S = 0.5
+STOPPED = 130  # what a shell expects of Ctrl-C
 LINGER_S = 1.0  # what is still in LSL's buffers goes out before the outlets close
 
 
@@ -61,7 +62,11 @@ def run_replay(
         f"{len(player.markers)} stimuli, {player.duration_s:.0f} s",
         highlight=False,
     )
-    _wait(player, wait)
+    with on_stop_signals(player.stop):
+        _wait(player, wait)
+    if player.stopped:
+        console.print("stopped before it began")
+        raise SystemExit(STOPPED)
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task("replaying", total=1.0)
         _play(player, lambda share: progress.update(bar, completed=share))
@@ -73,10 +78,6 @@ def run_replay(
 
 def _play(player: Player, on_share: Callable[[float], None]) -> None:
     """Play; Ctrl-C and terminate end it between two ticks, not inside one."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        player.stop()
-
     tick = 0
 
     def on_tick(share: float) -> None:
@@ -85,13 +86,8 @@ def _play(player: Player, on_share: Callable[[float], None]) -> None:
         if tick % 100 == 0:  # the bar costs more than a tick's spikes
             on_share(share)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
+    with on_stop_signals(player.stop):
         player.play(on_tick)
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
     if player.stopped:
         console.print("stopped before the end")
 
@@ -101,20 +97,21 @@ def _wait(player: Player, wait: Wait) -> None:
         return
     console.print(f"waiting for {'a decoder' if wait is Wait.DECODER else 'listeners'}")
     if wait is Wait.DECODER:
-        wait_for_decoder()
-    while not player.has_listeners():
+        wait_for_decoder(lambda: not player.stopped)
+    while not (player.has_listeners() or player.stopped):
         time.sleep(0.02)
 
 
-def wait_for_decoder() -> None:
-    """Until a decoder says on its health stream that it is ready."""
+def wait_for_decoder(goes_on: Callable[[], bool] = lambda: True) -> None:
+    """Until a decoder says on its health stream that it is ready, or we are to stop."""
     lookout = streams.Lookout(streams.HEALTH, streams.TEXT_FORMAT)
-    while (found := lookout.wait(1.0)) is None:
-        pass
+    while (found := lookout.wait(LOOK_S)) is None:
+        if not goes_on():
+            return
     inlet = streams.TextInlet(found)
     inlet.open()
     ready = (State.READY.value, State.DECODING.value)
-    while True:
+    while goes_on():
         for text, _ in inlet.pull(0.05):
             if any(f'"state":"{state}"' in text for state in ready):
                 inlet.close()

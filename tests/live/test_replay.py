@@ -130,3 +130,13 @@ def test_it_waits_for_a_decoder_that_is_ready(commands, session_file):
     listener.until(lambda: bool(listener.stamps))
     replay.send_signal(signal.SIGINT)
     finish(replay)
+
+
+@pytest.mark.parametrize("wait", ["listeners", "decoder"])
+def test_stopped_while_it_waits_it_says_so(commands, session_file, wait):
+    replay = commands.start("replay", session_file, "--wait", wait)
+    while "waiting for" not in replay.stderr.readline():
+        assert replay.poll() is None
+    time.sleep(1.0)
+    replay.send_signal(signal.SIGINT)
+    assert finish(replay, 130).strip() == "stopped before it began"
