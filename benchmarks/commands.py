@@ -126,6 +126,16 @@ def peers(
     bench_peers(seconds, spikes, not no_ezmsg, figures, force)
 
 
+@app.command(hidden=True)
+def page(
+    folder: Annotated[Path, typer.Argument(help="Has latency.json, kernels.json and so on.")],
+) -> None:
+    """Write the benchmarks' figures into docs/performance.md."""
+    from benchmarks.page import bench_page
+
+    bench_page(folder)
+
+
 @app.command("session-load")
 def session_load(
     repeats: Annotated[int, typer.Option(min=1, help="Loads of each reader.")] = 3,

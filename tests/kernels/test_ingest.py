@@ -130,3 +130,10 @@ def test_look_up_is_a_dict(ids, stranger):
     table = {unit_id: row for row, unit_id in enumerate(ids)}
     for unit_id in [*ids, stranger, -1]:
         assert find_row(unit_id, keys, key_rows) == table.get(unit_id, -1)
+
+
+def test_a_duplicate_is_not_looked_for_where_the_ring_was_written_over():
+    intake = rows.make_intake(UNITS, 2, retain_us=-1000)
+    take(intake, [7, 3, 3], range(3), [50, 60, 40], dedup_us=100)
+    take(intake, [7], [3], [40], dedup_us=100)
+    assert kinds(intake)["on_time"] == 4, "the slot of 7's only spike holds one of 3 at 40"
