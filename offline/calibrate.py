@@ -218,6 +218,7 @@ class Calibration:
             "unit_areas": live.unit_areas,
             "steps": (),
             "decide_at": None,
+            "temperature": 1.0,
             "sessions": (*self.donor.sessions, used),
             "split": f"calibrated live on {len(trials)} trials, measured leaving some out in turn",
             "metrics": metrics,

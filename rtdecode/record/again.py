@@ -96,12 +96,21 @@ def decode_record(engine: Engine, record: Record) -> Iterator[tuple[Decision, Re
     recorded : Recorded
         What was said of it then.
     """
-    feeds = [_Feed(engine, rows) for rows in record.rows]
+    names = _names(record)
+    engine.hear(len(names))
+    feeds = [
+        _Feed(engine, rows, stream, name)
+        for stream, (rows, name) in enumerate(zip(record.rows, names, strict=True))
+    ]
     for recorded in record.decisions:
         onset_us = recorded.onset_us - record.zero_us
         window = engine.mark(onset_us, recorded.label, recorded.session_us)
         for feed in feeds:
             feed.send_until(recorded)
+        # Of several streams, one that was silent was not waited for.
+        for stream, name in enumerate(names if len(names) > 1 else ()):
+            aside = recorded.closed_by == "watermark" and name in recorded.missing
+            engine.set_aside(stream, aside)
         # Whatever has come by now is all that there was: the window waits no longer.
         for decision in engine.step(window.end_us + engine.settings.lateness_us):
             yield decision, recorded
@@ -160,12 +169,20 @@ def open_again(decoder: Decoder, path: Path) -> Again | None:
     return Again(decoder, record, new_engine(decoder, record.treatment().settings()))
 
 
+def _names(record: Record) -> list[str]:
+    """What the decoder calls its spike streams, in the order in which it opened them."""
+    told = list(record.decisions[0].rows) if record.decisions else []
+    return told if len(told) == len(record.rows) else [rows.name for rows in record.rows]
+
+
 class _Feed:
     """One stream's rows, sent up to where a decision was made."""
 
-    def __init__(self, engine: Engine, rows: Rows) -> None:
+    def __init__(self, engine: Engine, rows: Rows, stream: int, name: str) -> None:
         self._engine = engine
         self._rows = rows
+        self._stream = stream
+        self._name = name
         self._times_us = sane_times(rows, engine.settings.ahead_us)
         self._sequence = rows.samples[:, 1]
         self._sent = self._taken = 0
@@ -173,8 +190,8 @@ class _Feed:
 
     def send_until(self, recorded: Recorded) -> None:
         """Send what had been taken when this was decided."""
-        last = recorded.rows.get(self._rows.name, -1)
-        taken = recorded.taken.get(self._rows.name, 0)
+        last = recorded.rows.get(self._name, -1)
+        taken = recorded.taken.get(self._name, 0)
         if last < 0 or (taken == self._taken and self._begun):
             return
         stop = self._cut(last, taken)
@@ -184,7 +201,8 @@ class _Feed:
         rows = slice(self._sent, stop)
         # Each stamp was held against the clock of its arrival already.
         now_us = FOREVER_US - self._engine.settings.ahead_us
-        self._engine.ingest(self._rows.samples[rows], self._times_us[rows], now_us)
+        samples, times_us = self._rows.samples[rows], self._times_us[rows]
+        self._engine.ingest(samples, times_us, now_us, self._stream)
         self._sent, self._taken = max(self._sent, stop), taken
 
     def _cut(self, last: int, taken: int) -> int:

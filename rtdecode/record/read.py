@@ -55,6 +55,7 @@ class Recorded(BaseModel):
     spikes: dict[str, int]
     rows: dict[str, int] = {}
     taken: dict[str, int] = {}
+    missing: list[str] = []
     bundle: str = ""
 
 

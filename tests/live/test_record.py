@@ -143,6 +143,20 @@ def test_late_rows_and_windows_that_waited_in_vain_come_out_the_same(
     assert live["complete"].any() == (mode == "watermarks")
 
 
+def test_two_probes_are_one_record(commands, session_file, bundle, stretch, tmp_path):
+    record, live = tmp_path / "run.nwb", tmp_path / "live.npz"
+    options = ["--once", "--lateness", "1000", "--spikes", "all", "--record", record]
+    decoder = commands.start("decode", bundle, *options, "--posteriors", live)
+    between = [f"--start={stretch[0]!r}", f"--stop={stretch[1]!r}", "--by-probe"]
+    finish(commands.start("replay", session_file, *between, "--wait", "decoder"))
+    finish(decoder)
+    again, figures = decode_again(commands, bundle, record, tmp_path)
+    assert_equal_bit_for_bit(read(live), again)
+    n = len(again["onset_us"])
+    assert figures["as_recorded"] == {"equal": n, "of": n, "other_bundle": 0}
+    assert len(read_record(record).rows) == 2
+
+
 @pytest.fixture
 def recorded_rig(commands, go_bundle, tmp_path):
     """A decoder at work that records; its recorder, and where."""
