@@ -157,16 +157,17 @@ def test_control_is_chance_within_its_interval():
 
 def test_time_course_must_be_nothing_early_and_peak_at_100_ms():
     def course(early, peak):
-        shared = similarity_ranks(rng().standard_normal((200, 3)))
-        own = [similarity_ranks(rng(7 + m).standard_normal((200, 3))) for m in range(2)]
-        windows = [{30: own[m], 100: own[m], 200: own[m]} for m in range(2)]
-        for m in range(2):
-            if early:
-                windows[m][30] = shared
-            windows[m][peak] = shared
-        return [mouse(window_ranks=window) for window in windows]
+        base = rng().standard_normal((200, 3))
+        mice = []
+        for seed in (7, 8):
+            own = rng(seed).standard_normal((200, 3))
+            # What is seen early is less than at the peak, and yet something.
+            windows = {ms: similarity_ranks(own) for ms in (30, 100, 200)}
+            windows[30] = similarity_ranks(own + early * base)
+            mice.append(mouse(window_ranks=windows | {peak: similarity_ranks(base)}))
+        return mice
 
     name = "shared geometry over time"
-    assert verdicts(*course(early=False, peak=100))[name]
-    assert not verdicts(*course(early=False, peak=200))[name]
-    assert not verdicts(*course(early=True, peak=100))[name]
+    assert verdicts(*course(early=0.0, peak=100))[name]
+    assert not verdicts(*course(early=0.0, peak=200))[name]
+    assert not verdicts(*course(early=1.0, peak=100))[name]
