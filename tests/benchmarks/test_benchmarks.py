@@ -81,7 +81,7 @@ def test_sustained_tells_each_phase(bench):
         assert set(row) >= KINDS | {"memory_mib", "said_after_s", "sent_per_s"}
     # Three times a load that is light is carried as well: nothing is lost.
     assert [row["lost"] for row in rows] == [0, 0, 0]
-    assert rows[1]["on_time"] + rows[1]["late"] > 2 * (rows[0]["on_time"] + rows[0]["late"])
+    assert rows[1]["on_time"] > 1.2 * rows[0]["on_time"], "as much more as the source could send"
 
 
 def test_soak_compares_its_ends(bench):
