@@ -119,8 +119,9 @@ def test_unsorted_spikes_and_other_streams_cross_only_when_asked():
 def test_rising_edges_of_the_chosen_line_are_onsets_and_a_lost_edge_shows():
     bridge = Bridge(BridgeSettings(ttl_line=3), UnitIds(None), TrialOrder(["90", "0"]))
     edges = [(30_000, True), (33_000, False), (60_000, True), (90_000, True), (93_000, False)]
-    bridge.take([edge(sample, rising) for sample, rising in edges], 10**7)
-    bridge.take([edge(100_000, True, line=4), edge(100_000, True, stream="other")], 10**7)
+    for sample, rising in edges:
+        bridge.take([edge(sample, rising)], 10**6 + sample * 100 // 3)
+    bridge.take([edge(100_000, True, line=4), edge(100_000, True, stream="other")], 4_400_000)
     told = bridge.markers(10**7)
     assert [text for text, _ in told] == ["90", "0", UNLABELLED]
     assert np.diff([time_us for _, time_us in told]).tolist() == [1_000_000, 1_000_000]
@@ -203,7 +204,7 @@ def test_a_session_through_the_gui_and_the_bridge_is_decoded_as_offline(
     sent = json.loads(told)
     assert sent["onsets"] == len(shown) >= 30
 
-    HealthWatcher().until(lambda said: sum(said["spikes"].values()) >= sent["spikes"])
+    HealthWatcher().until(lambda said: sum(said.get("spikes", {}).values()) >= sent["spikes"])
     for process in (decoder, bridge):
         process.send_signal(signal.SIGINT)
     finish(decoder)
@@ -263,7 +264,7 @@ def test_nothing_is_lost_at_20_thousand_spikes_a_second(commands, session, bundl
     gui.wait()
     gui.play()
     assert gui.sent_spikes == 100_000
-    said, _ = health.until(lambda said: sum(said["spikes"].values()) >= gui.sent_spikes)
+    said, _ = health.until(lambda said: sum(said.get("spikes", {}).values()) >= gui.sent_spikes)
     gui.close()
     assert sum(said["spikes"].values()) == 100_000
     assert said["spikes"]["lost"] == said["spikes"]["malformed"] == said["spikes"]["unknown"] == 0
@@ -281,7 +282,7 @@ def test_a_gui_that_goes_and_comes_again_is_said_and_carried_on(commands, sessio
         gui.play()
         gui.close()
         said, _ = health.until(
-            lambda said, turn=turn: said["state"] == "SILENT" and said["restarts"] == turn
+            lambda said, turn=turn: said["state"] == "SILENT" and said["restarts"] == 2 * turn
         )
     assert said["message"].startswith("no spikes from ")
     assert said["messages"]["malformed"] == 2

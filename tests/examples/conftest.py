@@ -1,0 +1,3 @@
+"""Examples run as processes."""
+
+from tests.live.conftest import commands  # noqa: F401 - a fixture
