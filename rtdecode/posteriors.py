@@ -20,11 +20,17 @@ class PosteriorLog:
     ----------
     classes : sequence of str
     unit_ids : (units,) int64
+
+    Attributes
+    ----------
+    with_counts : bool
+        Whether counts are kept; by far the largest part, and no figure needs them.
     """
 
     def __init__(self, classes: Sequence[str], unit_ids: NDArray[np.int64]) -> None:
         self.classes = list(classes)
         self.unit_ids = unit_ids
+        self.with_counts = True
         self.onset_us: list[int] = []
         self.label: list[str] = []
         self.counts: list[NDArray[np.uint16]] = []
@@ -40,7 +46,8 @@ class PosteriorLog:
         session_us = window.session_us
         self.onset_us.append(window.onset_us if session_us is None else session_us)
         self.label.append(window.label)
-        self.counts.append(decision.counts.copy())
+        if self.with_counts:
+            self.counts.append(decision.counts.copy())
         self.probabilities.append(decision.probabilities.copy())
         self.complete.append(decision.complete)
 

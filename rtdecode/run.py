@@ -85,6 +85,7 @@ def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, ob
     live.keep_log = files.posteriors is not None or (
         files.figures is not None and not settings.engine.hop_us
     )
+    live.log.with_counts = files.posteriors is not None
     with _recorded(live, files):
         live.run()
     figures = _figures(live.log, live.engine.totals, live.health.latency, live.health.windows)

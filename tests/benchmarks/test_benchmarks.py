@@ -104,8 +104,8 @@ def test_latency_measures_the_floor_beside_the_pipeline(bench):
     for row in figures["rows"]:
         assert row["display"] is False
         assert row["backend"] == "torchscript"
-        assert row["n"] > 10
-        assert row["n_floor"] > 10
+        assert row["n"] >= 5
+        assert row["n_floor"] >= 5
         assert set(row["stages_ms"]) == {"wire_in", "wait", "bin", "infer", "wire_out"}
         for told in (row["floor_ms"], row["pipeline_ms"], *row["stages_ms"].values()):
             assert set(told) == set(PERCENTILES)
