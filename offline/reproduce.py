@@ -59,7 +59,7 @@ ACROSS: tuple[tuple[Kind, str], ...] = (
     ("curve", "static-gratings"),
     ("curve", "natural-scenes"),
 )
-EARLY: tuple[str, ...] = ("natural-scenes", "natural-vs-artificial")
+EARLY: tuple[str, ...] = ("natural-scenes", "static-gratings")
 MOST_OTHERS = 7
 
 
@@ -109,16 +109,13 @@ def cells(paths: Sequence[Path], *, quick: bool = False) -> list[Cell]:
                     Cell(path, replace(base, models=(model,), window=window, controls=False))
                 )
     found = sorted(found, key=lambda cell: cell.model in SLOW)
-    return [*found, *_early_cells(paths), *([] if quick else _across_cells(paths))]
+    return found if quick else [*found, *_early_cells(paths), *_across_cells(paths)]
 
 
 def _early_cells(paths: Sequence[Path]) -> list[Cell]:
-    """Deciding early: one block left out where types are compared, else in order of time."""
-    found = []
-    for task in EARLY:
-        split: SplitKind = "block" if task == "natural-vs-artificial" else "chronological"
-        found += [Cell(path, Settings(task, EARLY_STEPS, (), split), "early") for path in paths]
-    return found
+    """Deciding early, in order of time."""
+    settings = [Settings(task, EARLY_STEPS, (), "chronological") for task in EARLY]
+    return [Cell(path, one, "early") for one in settings for path in paths]
 
 
 def _across_cells(paths: Sequence[Path]) -> list[Cell]:
