@@ -75,3 +75,12 @@ def test_bins_are_exact_at_every_edge_however_long_they_are(bin_us, start_us, n_
     # An edge and the microsecond before the next: two in each bin, but for bins of one.
     assert (out == 2).all()
     assert added == 2 * n_bins
+
+
+def test_a_window_begins_with_the_last_spike_before_the_ring_wraps():
+    ring = make_ring(2, 1, retain_us=-1_000_000)
+    for time_us in (10, 20, 30):
+        assert push_spike(ring, time_us, 0, time_us)
+    out = np.zeros((2, 1), np.uint16)
+    assert bin_ring_window(ring, 20, BIN_US, out) == 2
+    assert out[:, 0].tolist() == [1, 1]

@@ -137,3 +137,9 @@ def test_a_duplicate_is_not_looked_for_where_the_ring_was_written_over():
     take(intake, [7, 3, 3], range(3), [50, 60, 40], dedup_us=100)
     take(intake, [7], [3], [40], dedup_us=100)
     assert kinds(intake)["on_time"] == 4, "the slot of 7's only spike holds one of 3 at 40"
+
+
+def test_a_spike_exactly_as_old_as_the_dedup_window_does_not_end_the_look_back():
+    intake = rows.make_intake(UNITS, 64, retain_us=0)
+    take(intake, [7, 7, 7], range(3), [100, 60, 100], dedup_us=40)
+    assert kinds(intake)["duplicate"] == 1
