@@ -88,8 +88,10 @@ class SyntheticFeed:
             watermark_us=stop_us,
             heard={"spikes"},
         )
-        if (stop_us - START_US) * load.windows_per_s / 1e6 >= self.n_windows + 1:
-            self._decide(batch, stop_us)
+        batch.posteriors = np.empty((0, load.classes), np.float32)
+        while (stop_us - START_US) * load.windows_per_s / 1e6 >= self.n_windows + 1:
+            end_us = START_US + round((self.n_windows + 1) * 1e6 / load.windows_per_s)
+            self._decide(batch, end_us)
         if frame % (rate // 5) == 0:
             self._report(batch, n * rate)
         return batch
@@ -100,8 +102,8 @@ class SyntheticFeed:
         odds[true] += 4.0
         p = np.exp(odds) / np.exp(odds).sum()
         top, onset_us = int(p.argmax()), end_us - WINDOW_US
-        batch.posterior_us = np.array([end_us])
-        batch.posteriors = p.astype(np.float32)[np.newaxis]
+        batch.posterior_us = np.append(batch.posterior_us, end_us)
+        batch.posteriors = np.vstack([batch.posteriors, p.astype(np.float32)])
         stages = {stage: ms * float(self.rng.gamma(4, 0.25)) for stage, ms in STAGE_MS.items()}
         said = Decision(self.n_windows, onset_us, onset_us, end_us, classes[top], float(p[top]))
         said = _labelled(said, classes[true], stages)

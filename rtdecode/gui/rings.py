@@ -27,6 +27,8 @@ class SlidingTable:
     def __init__(self, keep: int, dtype: DTypeLike, shape: tuple[int, ...] = ()) -> None:
         self.keep = keep
         self._table: NDArray[Any] = np.empty((2 * keep, *shape), dtype)
+        # Else the system hands out the memory bit by bit, and it seems to leak for an hour.
+        self._table.fill(0)
         self._begin = self._end = 0
 
     @property

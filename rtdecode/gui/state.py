@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.gui.freshness import Freshness
+from rtdecode.gui.history import usual_interval_us
 from rtdecode.gui.packets import Batch, Decision, DecoderInfo, Onset
 from rtdecode.gui.performance import Performance
 from rtdecode.gui.raster import NO_UNITS, UnitOrder
@@ -17,9 +19,12 @@ from rtdecode.gui.reports import Bridge, Health
 from rtdecode.gui.rings import SlidingTable, SpikeTable
 from rtdecode.gui.timing import Timing
 from rtdecode.gui.triggers import TriggerLog
+from rtdecode.microseconds import US_PER_S
 
 #: How much can be scrolled back to.
-KEEP_SPIKES, KEEP_DECISIONS = 1_500_000, 4_000
+KEEP_SPIKES, KEEP_DECISIONS, KEEP_ONSETS = 1_500_000, 8_000, 4_000
+#: Of windows that slide a hundred come a second: figures over many are drawn anew less often.
+FIGURES_HZ = 8.0
 #: States in which the decoder itself says that something is wrong.
 TROUBLED = ("STALE", "FAULTED")
 #: What is missed when a stream is silent.
@@ -63,6 +68,11 @@ class DisplayState:
     Parameters
     ----------
     decoder : DecoderInfo
+
+    Attributes
+    ----------
+    stride : int
+        Decisions from one drawing of the figures over many to the next.
     """
 
     def __init__(self, decoder: DecoderInfo) -> None:
@@ -72,7 +82,8 @@ class DisplayState:
         self.posterior_us = SlidingTable(KEEP_DECISIONS, np.int64)
         self.posteriors = SlidingTable(KEEP_DECISIONS, np.float32, (len(decoder.classes),))
         self.decisions: deque[Decision] = deque(maxlen=KEEP_DECISIONS)
-        self.onsets: deque[Onset] = deque(maxlen=KEEP_DECISIONS)
+        self.onsets: deque[Onset] = deque(maxlen=KEEP_ONSETS)
+        self.onset_us = SlidingTable(KEEP_ONSETS, np.int64)
         self.rates = Rates()
         self.performance = Performance(decoder.classes)
         self.timing = Timing()
@@ -81,7 +92,7 @@ class DisplayState:
         self.bridge: Bridge | None = None
         self.triggers = TriggerLog()
         self.malformed = self.n_decisions = self.n_healths = self.n_onsets = 0
-        self.newest_us = 0
+        self.newest_us, self.stride = 0, 1
         self.ended = False
         self._decided_s: float | None = None
         self._troubled_s: float | None = None
@@ -100,6 +111,7 @@ class DisplayState:
         self.triggers.add(batch.triggers, now_s)
         self.bridge = batch.bridge or self.bridge
         self.onsets.extend(batch.onsets)
+        self.onset_us.extend(np.array([onset.time_us for onset in batch.onsets], np.int64))
         self.n_onsets += len(batch.onsets)
         self.malformed += batch.malformed
         # Whoever sends spikes again after an end has begun anew.
@@ -124,8 +136,11 @@ class DisplayState:
             self.posteriors.extend(batch.posteriors)
         if batch.decisions:
             self._decided_s = now_s
+            interval_us = usual_interval_us(self.posterior_us.rows, US_PER_S)
+            self.stride = max(1, round(US_PER_S / FIGURES_HZ / max(1, interval_us)))
             self.n_decisions += len(batch.decisions)
-            self.decisions.extend(batch.decisions)
+            # For as long as a decision is kept, not all that it says is needed.
+            self.decisions.extend(replace(d, spikes={}, stages_ms={}) for d in batch.decisions)
             self.performance.add(batch.decisions)
             self.timing.add(batch.decisions, self.decoder.deadline_ms)
 
@@ -154,6 +169,12 @@ class DisplayState:
     def live_us(self) -> int:
         """The right edge of a live view: the newest of spikes and decisions."""
         return max(self.newest_us, self.decisions[-1].end_us if self.decisions else 0)
+
+    def decisions_since(self, start_us: int) -> list[Decision]:
+        """Decisions whose window ended after `start_us`, the newest first."""
+        return list(
+            takewhile(lambda decision: decision.end_us > start_us, reversed(self.decisions))
+        )
 
     def decision_at(self, end_us: int) -> Decision | None:
         """The newest decision whose window ended by `end_us`."""

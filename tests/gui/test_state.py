@@ -15,7 +15,7 @@ from rtdecode.gui.app import FRAME_MS
 from rtdecode.gui.messages import MalformedError
 from rtdecode.gui.packets import Batch, Decision, onset_from_marker
 from rtdecode.gui.reports import Health, Policy, Trigger
-from rtdecode.gui.state import DisplayState, Trouble
+from rtdecode.gui.state import FIGURES_HZ, DisplayState, Trouble
 from rtdecode.gui.triggers import WITHHELD
 from tests.gui import known
 from tests.gui.known import START_US, S
@@ -267,3 +267,23 @@ def test_a_decoder_started_anew_is_the_same_and_armed_by_another_name(state: Dis
     assert anew == known.DECODER
     state.apply(Batch(decoder=anew), 5.0)
     assert state.decoder.control == "decoder-2"
+
+
+def test_of_windows_that_slide_figures_are_drawn_eight_times_a_second(state: DisplayState) -> None:
+    slow = known.decided(*(known.decision(i, "0") for i in range(20)))
+    state.apply(slow, 1.0)
+    assert state.stride == 1
+    fast = known.decided(*(known.decision(i, "0") for i in range(60)))
+    fast.posterior_us = START_US + 10_000 * np.arange(60)
+    state.apply(fast, 2.0)
+    assert state.stride == round(100 / FIGURES_HZ)
+
+
+def test_decisions_of_a_span_come_newest_first(state: DisplayState) -> None:
+    state.apply(known.decided(*(known.decision(i, "0", "90") for i in range(6))), 1.0)
+    since = state.decisions_since(START_US + S)
+    assert [decision.window for decision in since] == [5, 4, 3, 2]
+    # What is kept for long is kept short.
+    assert since[0].stages_ms == {}
+    assert since[0].label == "90"
+    assert state.timing.n == 6

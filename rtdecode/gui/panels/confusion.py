@@ -49,7 +49,8 @@ class ConfusionPanel(Panel):
 
     def shown(self, state: DisplayState, view: View) -> Hashable:
         """How many windows were judged, and of which classes."""
-        return state.performance.n, state.decoder.classes, self.width(), self.height()
+        judged = state.performance.n // state.stride, state.ended
+        return judged, state.decoder.classes, self.width(), self.height()
 
     def redraw(self, state: DisplayState, view: View) -> None:
         """Draw the matrix."""

@@ -44,7 +44,7 @@ class HistoryPanel(Panel):
 
     def shown(self, state: DisplayState, view: View) -> Hashable:
         """The minute, in columns of a tenth of a second, and the newest decision in it."""
-        return self.span(view), state.n_decisions, self.height()
+        return self.span(view), state.n_decisions // state.stride, self.height()
 
     def redraw(self, state: DisplayState, view: View) -> None:
         """Draw the image and the true labels."""
@@ -64,8 +64,8 @@ class HistoryPanel(Panel):
         index = {name: i for i, name in enumerate(self._classes)}
         seen = [
             (d.end_us, index[d.label])
-            for d in state.decisions
-            if d.label in index and span.start_us <= d.end_us < span.stop_us
+            for d in reversed(state.decisions_since(span.start_us - 1))
+            if d.label in index and d.end_us < span.stop_us
         ]
         at: NDArray[np.float64] = np.array(seen, float).reshape(-1, 2)
         self.truth.setData(

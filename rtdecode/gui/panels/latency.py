@@ -58,7 +58,7 @@ class LatencyPanel(Panel):
 
     def shown(self, state: DisplayState, view: View) -> Hashable:
         """How many decisions there are."""
-        return state.timing.n, state.decoder.deadline_ms
+        return state.timing.n // state.stride, state.decoder.deadline_ms, state.ended
 
     def redraw(self, state: DisplayState, view: View) -> None:
         """Draw histograms, percentiles and the deadline."""

@@ -40,7 +40,7 @@ class AccuracyPanel(Panel):
 
     def shown(self, state: DisplayState, view: View) -> Hashable:
         """How many windows were judged."""
-        return state.performance.n, state.n_decisions > 0
+        return state.performance.n // state.stride, state.n_decisions > 0, state.ended
 
     def redraw(self, state: DisplayState, view: View) -> None:
         """Draw the curves and the figures."""

@@ -64,12 +64,11 @@ class RasterPanel(Panel):
         self._name_bands(state)
         times, rows = state.spikes.between(span.start_us, span.stop_us)
         drawn = raster_image(times, rows, state.order.n_units, span, height)
-        decisions = [d for d in state.decisions if d.end_us > span.start_us]
+        decisions = state.decisions_since(span.start_us)
         starts = np.array([d.start_us for d in decisions], np.int64)
         ends = np.array([d.end_us for d in decisions], np.int64)
         shade_windows(drawn, span, starts, ends)
-        onsets = np.array([onset.time_us for onset in state.onsets], np.int64)
-        draw_onsets(drawn, span, onsets)
+        draw_onsets(drawn, span, state.onset_us.rows)
         duration_s = span.columns * span.column_us * 1e-6
         self.image.show_image(
             drawn, QRectF(-duration_s, 0, duration_s, max(1, state.order.n_units))

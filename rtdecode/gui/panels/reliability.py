@@ -39,7 +39,7 @@ class ReliabilityPanel(Panel):
 
     def shown(self, state: DisplayState, view: View) -> Hashable:
         """How many windows were judged."""
-        return state.performance.n
+        return state.performance.n // state.stride, state.ended
 
     def redraw(self, state: DisplayState, view: View) -> None:
         """Draw the curve, and how many windows each point stands for."""

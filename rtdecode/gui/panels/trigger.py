@@ -143,7 +143,7 @@ class TriggerPanel(Panel):
         if self.asked is not None and view.now_s - self._asked_s > PATIENCE_S:
             self.asked = None
         log, troubled = state.triggers, bool(state.trouble(view.now_s))
-        return log.n, log.policy, self.asked, troubled, self._given_ago(log, view)
+        return log.n // state.stride, log.policy, self.asked, troubled, self._given_ago(log, view)
 
     def _given_ago(self, log: TriggerLog, view: View) -> int | None:
         return None if log.given is None else int(view.now_s - log.given_s)
