@@ -36,7 +36,7 @@ class Loop:
         self.taken, self.at_once = [], []
         self.server = ControlServer(name, self.at_once.append)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         if answers:
             self._thread.start()
 
