@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,12 +48,23 @@ def write_record(journal: JournalReader, file: Path) -> int:
     OSError
         If the disk does not take it.
     """
+    nwb, n = record_of(journal, file.stem)
+    with written_whole(file) as half:
+        half.write_bytes(_image(nwb))
+    return n
+
+
+def _image(nwb: NWBFile) -> bytes:
+    """The file in memory: HDF5 that finds a disk full on the way takes the process with it."""
     from pynwb import NWBHDF5IO
 
-    nwb, n = record_of(journal, file.stem)
-    with written_whole(file) as half, NWBHDF5IO(str(half), "w") as target:
+    with (
+        h5py.File("record", "w", driver="core", backing_store=False) as file,
+        NWBHDF5IO(mode="w", file=file) as target,
+    ):
         target.write(nwb)
-    return n
+        file.flush()
+        return bytes(file.id.get_file_image())
 
 
 def record_of(journal: JournalReader, name: str) -> tuple[NWBFile, int]:

@@ -47,6 +47,7 @@ class Recording:
         self.state = "starting"
         self.trouble = ""
         self._told = ""
+        self._finishing = False
         self._opened: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "rtdecode.record.recorder"],
@@ -98,6 +99,7 @@ class Recording:
 
     def finish(self) -> str:
         """End the record and wait until its file is whole; what is to be said of it."""
+        self._finishing = True
         self._say({"end": True})
         self._process.wait()
         self._hearing.join()
@@ -124,8 +126,12 @@ class Recording:
             self._opened.put(said)
         elif "failed" in said:
             self.state, self.trouble = "failed", str(said["failed"])
+        elif "written" in said:
+            self.state = "written"
+            if not self._finishing:
+                self.trouble = f"the recorder was ended; what came before is in {self.file}"
         else:
-            self.state = "written" if "written" in said else "recording"
+            self.state = "recording"
 
     def _gone(self) -> None:
         if self.state != "failed":

@@ -255,6 +255,19 @@ def test_a_full_disk_is_told_disarms_and_leaves_what_was_written(
     assert figures["as_recorded"]["equal"] == figures["as_recorded"]["of"] >= 3
 
 
+def test_a_recorder_that_is_ended_says_so_while_the_run_goes_on(recorded_rig):
+    rig, recorder, record = recorded_rig
+    rig.fires()
+    ended_us = streams.clock_us()
+    recorder.terminate()
+    told = rig.heard.health(lambda said: said["message"], ended_us)
+    assert "the recorder was ended" in told["message"]
+    assert told["record"]["state"] == "written"
+    assert told["trigger"]["mode"] == "disarmed"
+    assert len(read_record(record).decisions) >= 3
+    assert "the recorder was ended" in stop(rig).replace("\n", " ")
+
+
 def test_a_record_of_a_run_that_heard_nothing_is_none(commands, go_bundle, tmp_path):
     record = tmp_path / "run.nwb"
     decoder = commands.start("decode", go_bundle, "--record", record)

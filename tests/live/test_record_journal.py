@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from rtdecode.record.recording import check_record
 from rtdecode.record.recover import recover_record
 from rtdecode.session import read_session
 from rtdecode.session.quality import QualityFilter
+from tests.live.conftest import finish
 
 ENGINE = {"dedup_us": 100_000, "ahead_us": 1_000_000, "retain_us": 1_000_000, "capacity": 1024}
 SETTINGS = {"engine": ENGINE}
@@ -100,6 +102,29 @@ def test_recovering_takes_the_journal_away_only_when_the_record_is_whole(tmp_pat
     assert recover_record(folder, force=True) == file
     assert not folder.exists()
     assert read_record(file).about["finished"] is False
+
+
+FULL_DISK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+from rtdecode.cli import main
+sys.argv = ["rtdecode", "recover", sys.argv[1]]
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+def test_without_room_the_journal_stays(commands, tmp_path):
+    folder = tmp_path / "run.nwb.journal"
+    written(folder).close({})
+    about = (folder / "about.json").read_text()
+    nobody = about.replace(f'"pid": {os.getpid()}', '"pid": 2147483646')
+    assert nobody != about
+    (folder / "about.json").write_text(nobody)
+    said = finish(commands.start_python("-c", FULL_DISK, folder), code=2)
+    assert "make room" in said
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name], "no half file"
+    assert recover_record(folder).exists()
 
 
 def test_what_is_no_journal_is_neither_read_nor_removed(tmp_path):
