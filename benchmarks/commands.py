@@ -114,6 +114,7 @@ def soak(
 def peers(
     seconds: Annotated[float, typer.Option(min=10.0, help="Of measuring, all together.")] = 180.0,
     spikes: Annotated[int, typer.Option(min=1000, help="Spikes a second.")] = 20_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns that each takes.")] = 3,
     no_ezmsg: Annotated[
         bool, typer.Option("--no-ezmsg", help="Without ezmsg, which has an environment of its own.")
     ] = False,
@@ -123,7 +124,7 @@ def peers(
     """Decode the same spikes with ezmsg and with the script a lab would write."""
     from benchmarks.peers import bench_peers
 
-    bench_peers(seconds, spikes, not no_ezmsg, figures, force)
+    bench_peers(seconds, rounds, spikes, not no_ezmsg, figures, force)
 
 
 @app.command(hidden=True)

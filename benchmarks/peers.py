@@ -43,7 +43,7 @@ from rtdecode.realtime import settle
 SCRIPTS = Path(__file__).with_name("peer_scripts")
 ENVIRONMENT = Path(".venv-peers")
 PACKAGES = ("ezmsg", "ezmsg-lsl", "ezmsg-event", "pylsl", "sparse")
-ROUNDS, WARM_S, COLD = 3, 2.0, 2
+WARM_S, COLD = 2.0, 2
 COLUMNS = ("name", "n", "unanswered", *PERCENTILES, "ratio_p50", "ratio_p95", "off_max")
 OURS = "rtdecode"
 SETTINGS = {
@@ -202,7 +202,7 @@ def with_ratios(rows: list[dict[str, object]]) -> list[dict[str, object]]:
 
 
 def bench_peers(
-    seconds: float, spikes_per_s: int, ezmsg: bool, figures: Path | None, force: bool
+    seconds: float, rounds: int, spikes_per_s: int, ezmsg: bool, figures: Path | None, force: bool
 ) -> None:
     """Measure, print and write.
 
@@ -222,17 +222,17 @@ def bench_peers(
         peers = peers_of(folder, python)
         found: dict[str, list[list[Answered]]] = {peer.name: [] for peer in peers}
         with Progress(console=progress_console, transient=True) as progress:
-            bar = progress.add_task("peers", total=ROUNDS * len(peers))
-            for _ in range(ROUNDS):
+            bar = progress.add_task("peers", total=rounds * len(peers))
+            for _ in range(rounds):
                 for peer in peers:
-                    block_s = seconds / ROUNDS / len(peers)
+                    block_s = seconds / rounds / len(peers)
                     found[peer.name].append(run_round(peer, folder, pool, block_s))
                     time.sleep(0.5)
                     progress.advance(bar)
         decoder = Decoder.load(folder / "decoder.pt")
-        rows = with_ratios([row_of(name, rounds) for name, rounds in found.items()])
-        for row, rounds in zip(rows, found.values(), strict=True):
-            differences = [each for windows in rounds for each in off(windows, pool, decoder)]
+        rows = with_ratios([row_of(name, parts) for name, parts in found.items()])
+        for row, parts in zip(rows, found.values(), strict=True):
+            differences = [each for windows in parts for each in off(windows, pool, decoder)]
             row["off_p50"] = round(float(np.median(differences or [np.nan])), 7)
             row["off_max"] = round(max(differences, default=np.nan), 7)
     load: dict[str, object] = {"spikes_per_s": spikes_per_s, "units": UNITS, "classes": CLASSES}

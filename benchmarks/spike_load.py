@@ -20,7 +20,7 @@ TICK_US = 1 * US_PER_MS  # a source sends what it has this often
 EVERY_US = (75 * US_PER_MS, 125 * US_PER_MS)  # onset to onset, at random: no grid
 PATIENCE_US = 500 * US_PER_MS
 FLOOR, PIPELINE = "floor", "pipeline"
-LOOK_S = 1.0
+LOOK_S = 0.2
 
 
 class SpikePool:
@@ -90,7 +90,7 @@ class Source:
         """Rows sent so far, spikes and watermarks; the sequence begins anew at 2^31."""
         return self._spikes.sequence
 
-    def connect(self, timeout_s: float = 90.0) -> None:
+    def connect(self, timeout_s: float = 180.0) -> None:
         """Wait for whoever answers: their posteriors, their ears."""
         names = {PIPELINE: streams.POSTERIOR, FLOOR: FLOOR_POSTERIOR}
         form = streams.POSTERIOR_FORMAT
@@ -108,9 +108,9 @@ class Source:
 
     def _await(self, name: str, form: streams.Format, timeout_s: float) -> streams.Found:
         """A stream that may be made only when spikes have come: watermarks go out meanwhile."""
-        until = time.monotonic() + timeout_s
+        lookout, until = streams.Lookout(name, form), time.monotonic() + timeout_s
         while time.monotonic() < until:
-            if (found := streams.find(name, form, LOOK_S)) is not None:
+            if (found := lookout.wait(LOOK_S)) is not None:
                 return found
             self._tick_idle()
         raise UserError(f"expected stream {name} of the benchmark; none in {timeout_s:g} s")
