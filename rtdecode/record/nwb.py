@@ -58,9 +58,10 @@ def _image(nwb: NWBFile) -> bytes:
     """The file in memory: HDF5 that finds a disk full on the way takes the process with it."""
     from pynwb import NWBHDF5IO
 
+    name = "record.nwb"  # of no file
     with (
-        h5py.File("record", "w", driver="core", backing_store=False) as file,
-        NWBHDF5IO(mode="w", file=file) as target,
+        h5py.File(name, "w", driver="core", backing_store=False) as file,
+        NWBHDF5IO(name, mode="w", file=file) as target,
     ):
         target.write(nwb)
         file.flush()
