@@ -18,7 +18,9 @@ from tests.live.conftest import finish
 
 STEADY_SOURCE = Path(__file__).with_name("steady_source.py")
 AHEAD_S = 5000  # of the source's clock
-LINK = ("delay", "10ms", "3ms", "loss", "1%")
+DELAY_MS, JITTER_MS, LOSS = 10, 3, 0.01
+NETEM = ("delay", f"{DELAY_MS}ms", f"{JITTER_MS}ms", "loss", f"{LOSS:%}")
+BAD_LINK = Path(__file__).with_name("bad_link.py")
 LSL_CONFIG = """\
 [ports]
 IPv6 = disable
@@ -29,6 +31,31 @@ KnownPeers = {{10.77.{net}.1, 10.77.{net}.2}}
 SessionID = rtdecode-hosts-{run}
 [log]
 level = -2
+"""
+
+
+ECHO = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+    server.bind(("0.0.0.0", 7777))
+    while True:
+        server.sendto(*server.recvfrom(100))
+"""
+# The median round trip of what comes back, milliseconds.
+ASK = """
+import socket, statistics, sys, time
+trips = []
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+    asker.settimeout(0.5)
+    while len(trips) < 20:
+        asked = time.monotonic()
+        asker.sendto(b"?", (sys.argv[1], 7777))
+        try:
+            asker.recvfrom(100)
+        except OSError:
+            continue
+        trips.append(time.monotonic() - asked)
+print(1000 * statistics.median(trips))
 """
 
 
@@ -66,52 +93,78 @@ def sh(*words):
     subprocess.run(list(map(str, words)), check=True, capture_output=True, timeout=30)
 
 
-def why_not():
-    """Why this machine has no two hosts for us; empty if it has."""
+def why_not(link):
+    """Why this machine has no two hosts with such a link for us; empty if it has."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "network namespaces need Linux and root"
-    if missing := [tool for tool in ("ip", "tc", "unshare") if shutil.which(tool) is None]:
+    tools = ("ip", "unshare", *(["tc"] if link == "netem" else []))
+    if missing := [tool for tool in tools if shutil.which(tool) is None]:
         return f"no {', '.join(missing)} on this machine"
     name = f"rtd-probe-{os.getpid()}"
+    inside = ("ip", "netns", "exec", name)
     try:
         sh("ip", "netns", "add", name)
-        sh("ip", "netns", "exec", name, "tc", "qdisc", "add", "dev", "lo", "root", "netem", *LINK)
         sh("unshare", "-u", "-T", "--monotonic", "1", "--fork", "true")
+        if link == "netem":
+            sh(*inside, "tc", "qdisc", "add", "dev", "lo", "root", "netem", *NETEM)
+        else:
+            sh(*inside, "ip", "tuntap", "add", "dev", "link", "mode", "tap")
     except subprocess.CalledProcessError as error:
-        return f"this machine allows no namespaces: {error.stderr.decode().strip()}"
+        return f"{' '.join(error.cmd[-8:])} fails: {error.stderr.decode().strip()}"
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
     return ""
 
 
-@pytest.fixture
-def hosts(tmp_path, monkeypatch):
-    """Two network namespaces and the link between them; commands that run in each."""
-    if reason := why_not():
+@pytest.fixture(params=["netem", "relay"])
+def hosts(request, tmp_path, monkeypatch):
+    """Two network namespaces and a bad link between them; commands that run in each."""
+    if reason := why_not(request.param):
         pytest.skip(reason)
     net = os.getpid() % 250
     names = [f"rtd-{net}-{side}" for side in "ab"]
+    addresses = [f"10.77.{net}.{place}" for place in (1, 2)]
     config = tmp_path / "lsl.cfg"
     config.write_text(LSL_CONFIG.format(net=net, run=uuid.uuid4().hex[:12]))
     monkeypatch.setenv("LSLAPICFG", str(config))
+    relay = None
     try:
         for name in names:
             sh("ip", "netns", "add", name)
-        sh("ip", "link", "add", f"veth{net}a", "netns", names[0], "type", "veth", "peer",
-           "name", f"veth{net}b", "netns", names[1])  # fmt: skip
-        for place, (name, side) in enumerate(zip(names, "ab", strict=True), start=1):
-            inside = ("ip", "netns", "exec", name)
-            sh(*inside, "ip", "addr", "add", f"10.77.{net}.{place}/24", "dev", f"veth{net}{side}")
-            sh(*inside, "ip", "link", "set", f"veth{net}{side}", "up")
-            sh(*inside, "ip", "link", "set", "lo", "up")
-            sh(*inside, "ip", "route", "add", "default", "dev", f"veth{net}{side}")
-            sh(*inside, "tc", "qdisc", "add", "dev", f"veth{net}{side}", "root", "netem", *LINK)
+        if request.param == "netem":
+            link_by_netem(net, names, addresses)
+        else:
+            relay = link_by_relay(names, addresses)
+            assert relay.stdout.readline() == "ready\n"
         clock = ("unshare", "-u", "-T", "--monotonic", str(AHEAD_S), "--fork", "sh", "-c",
                  'hostname source-host && exec "$@"', "sh")  # fmt: skip
         yield [("ip", "netns", "exec", names[0], *clock), ("ip", "netns", "exec", names[1])]
     finally:
+        if relay is not None:
+            relay.kill()
+            relay.communicate()
         for name in names:
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+def link_by_netem(net, names, addresses):
+    """A pair of devices whose queues are slow and lossy."""
+    sh("ip", "link", "add", f"veth{net}a", "netns", names[0], "type", "veth", "peer",
+       "name", f"veth{net}b", "netns", names[1])  # fmt: skip
+    for name, side, address in zip(names, "ab", addresses, strict=True):
+        inside, device = ("ip", "netns", "exec", name), f"veth{net}{side}"
+        sh(*inside, "ip", "addr", "add", f"{address}/24", "dev", device)
+        sh(*inside, "ip", "link", "set", device, "up")
+        sh(*inside, "ip", "link", "set", "lo", "up")
+        sh(*inside, "ip", "route", "add", "default", "dev", device)
+        sh(*inside, "tc", "qdisc", "add", "dev", device, "root", "netem", *NETEM)
+
+
+def link_by_relay(names, addresses):
+    """A process between two TAP devices."""
+    words = [names[0], addresses[0], names[1], addresses[1], DELAY_MS, JITTER_MS, LOSS]
+    command = [sys.executable, str(BAD_LINK), *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def start(host, *words):
@@ -158,8 +211,8 @@ def test_a_source_on_another_host_with_another_clock_is_decoded(hosts, bundle, t
     assert "clock of source-host" in said
 
 
-def test_time_passes(hosts):
-    """The two hosts' clocks differ, or the test above would show nothing."""
+def test_the_two_hosts_clocks_and_link_are_as_bad_as_they_should_be(hosts):
+    """Or the test above would show nothing."""
     source_host, decoder_host = hosts
     ask = "import time; print(time.monotonic())"
     far, near = (
@@ -172,3 +225,11 @@ def test_time_passes(hosts):
     )
     assert far - near == pytest.approx(AHEAD_S, abs=60)
     assert time.monotonic() == pytest.approx(near, abs=60)
+    echo = start(source_host, "-c", ECHO)
+    try:
+        ask = [*decoder_host, sys.executable, "-c", ASK, f"10.77.{os.getpid() % 250}.1"]
+        told = subprocess.run(ask, check=True, capture_output=True, text=True, timeout=60).stdout
+    finally:
+        os.killpg(echo.pid, signal.SIGKILL)
+        echo.communicate()
+    assert float(told) > 1.5 * DELAY_MS
