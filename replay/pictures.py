@@ -7,8 +7,10 @@ once with a few classes, once with the 119 of the natural scenes.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +24,8 @@ from offline.simulate.images import natural_scenes
 from offline.train import train_bundle
 from replay.processes import Processes
 from replay.stretch import choose_stretch, choose_window, resolve
+from rtdecode import control
+from rtdecode.errors import UserError
 from rtdecode.microseconds import US_PER_S
 from rtdecode.session import QualityFilter, read_session
 from rtdecode.windows import WindowSpec
@@ -29,7 +33,7 @@ from rtdecode.windows import WindowSpec
 REPO = Path(__file__).resolve().parents[1]
 IMAGES = REPO / "docs" / "images"
 SECONDS, BEFORE_END_S, PATIENCE_S = 70.0, 3.0, 120.0
-SIZE = "1200x900"
+SIZE, DECODER = "1200x900", "pictures"
 
 console = Console(stderr=True, emoji=False)
 
@@ -46,12 +50,24 @@ class Scene:
     task : str or None
     images : Path or None
         Folder with pictures of the stimuli.
+    fires_at : str
+        A class for a trigger's dry run; without one no trigger is set up.
     """
 
     name: str
     session: Path
     task: str | None
     images: Path | None = None
+    fires_at: str = ""
+
+    @property
+    def options(self) -> list[str]:
+        """What the decoder is started with for it."""
+        if not self.fires_at:
+            return []
+        classes = json.dumps([self.fires_at])
+        said = (f"name={DECODER}", f"trigger.classes={classes}", "trigger.calibration_error=1")
+        return [word for setting in said for word in ("-o", setting)]
 
 
 def gratings_session(folder: Path) -> Scene:
@@ -59,8 +75,9 @@ def gratings_session(folder: Path) -> Scene:
     shared = Path(os.environ.get("RTDECODE_SHARED", REPO.parent / "shared"))
     recorded = shared / "data" / "allen_drifting_gratings.nwb"
     if recorded.is_file():
-        return Scene("gratings", recorded, None)
-    return Scene("gratings", _simulated(folder, "small"), "static-gratings-orientation")
+        return Scene("gratings", recorded, None, fires_at="90")
+    simulated = _simulated(folder, "small")
+    return Scene("gratings", simulated, "static-gratings-orientation", fires_at="90")
 
 
 def scenes_session(folder: Path) -> Scene:
@@ -109,15 +126,27 @@ def take_pictures(scene: Scene, folder: Path, out: Path) -> None:
     if scene.images:
         seen += ["--images", scene.images]
     with Processes(console) as processes:
-        processes.start("decoder", ["decode", bundle, "--once"], log=folder / "decoder.log")
+        decode = ["decode", bundle, "--once", *scene.options]
+        processes.start("decoder", decode, log=folder / "decoder.log")
         for theme in ("dark", "light"):
             picture = out / f"display-{scene.name}-{theme}.png"
             view = ["view", "--offscreen", "--theme", theme, "--size", SIZE, *seen]
             log = folder / f"{theme}.log"
             processes.start(f"{theme} display", [*view, "--snapshot", picture], log=log)
+        if scene.fires_at:
+            _practise(time.monotonic() + PATIENCE_S)
         replay = ["replay", scene.session, *stretch, "--wait", "decoder"]
         processes.start("source", replay)
         processes.wait(PATIENCE_S + SECONDS)
+
+
+def _practise(until_s: float) -> None:
+    """Let the trigger run dry, as soon as the decoder takes orders."""
+    while DECODER not in control.decoders():
+        if time.monotonic() > until_s:
+            raise UserError(f"expected the decoder {DECODER!r} to take orders; it does not")
+        time.sleep(0.1)
+    control.send(DECODER, "dry-run")
 
 
 def main(

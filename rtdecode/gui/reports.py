@@ -142,6 +142,7 @@ class Health:
     skipped: int = 0
     faulted: int = 0
     streams: tuple[Stream, ...] = ()
+    clocks: tuple[Stream, ...] = ()
     record: str = ""
     extras: Mapping[str, float] = field(default_factory=dict)
 
@@ -170,6 +171,7 @@ class Health:
                 skipped=int(said.get("windows_skipped", 0)),
                 faulted=int(said.get("windows_faulted", 0)),
                 streams=tuple(map(Stream.of, said.get("streams", ()))),
+                clocks=tuple(map(_clock, said.get("clocks", ()))),
                 record=_record(said.get("record", {})),
                 extras=numbers_in(said, KNOWN_OF_HEALTH),
             )
@@ -203,6 +205,11 @@ class Trigger:
         except UNFIT as error:
             raise MalformedError(f"a trigger report misstates a field: {error}") from error
         return cls(bool(said["fired"]), str(said.get("reason") or ""), window, p)
+
+
+def _clock(said: Mapping[str, Any]) -> Stream:
+    """How far another host's clock is from the decoder's."""
+    return Stream.of({**said, "name": f"clock of {said['host']}"})
 
 
 def _record(said: Mapping[str, Any]) -> str:

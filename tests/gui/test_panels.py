@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from rtdecode.gui.packets import Onset
 from rtdecode.gui.panels.base import Panel, new_plot
+from rtdecode.gui.panels.performance import few_ticks
 from rtdecode.gui.panels.picture import Picture
 from rtdecode.gui.panels.posterior import TOP
 from rtdecode.gui.raster import ONSET, WINDOW
@@ -173,6 +174,19 @@ def test_accuracy_stands_beside_chance(shown: Shown) -> None:
     assert accuracy.chance.value() == 0.25
     assert accuracy.running.getData()[1][-1] == 0.75
     assert {DARK.accent, DARK.truth} <= colours(accuracy.plot)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "names"),
+    [
+        (1, 8, ["5"]),
+        (1, 2, ["1", "2"]),
+        (1289, 2288, ["1,500", "2,000"]),
+        (99_000, 101_000, ["99,000", "100,000", "101,000"]),
+    ],
+)
+def test_ticks_of_many_windows_have_room(low: float, high: float, names: list[str]) -> None:
+    assert [name for _, name in few_ticks(low, high)] == names
 
 
 def test_without_true_labels_no_accuracy_is_made_up(shown: Shown) -> None:

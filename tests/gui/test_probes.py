@@ -143,6 +143,7 @@ REPORT = {
     "streams": [{"name": "a", "silent": False, "data_age_ms": 1.5, "clock_offset_ms": 0.25}],
     "record": {"file": "run.nwb", "state": "failed", "message": "the disk is full"},
     "clock_offset_us": 12.5,
+    "clocks": [{"stream": s, "host": "stim-pc", "offset_ms": -0.125, "steps": 2} for s in "ab"],
     "is_new": True,
     "latency_ms": {"infer": {"p50": 0.3}},
 }
@@ -156,6 +157,7 @@ def test_numbers_that_nobody_foresaw_are_shown_as_they_are_named(shown: Shown) -
     panel = shown.window.panels["health"]
     assert "clock offset us 12.5" in panel.more.text()
     assert "record failed: the disk is full" in panel.more.text()
+    assert panel.more.text().count("clock of stim-pc offset ms -0.125 steps 2") == 1
     assert panel.values["windows"].text() == "9, 2 skipped, 1 faulted"
 
 

@@ -111,7 +111,8 @@ class HealthPanel(Panel):
 
     def _show_health(self, health: Health, state: DisplayState) -> None:
         self._write("spikes/s", whole(state.rates.now))
-        self._write("watermark lag", f"{whole(health.watermark_lag_ms)} ms")
+        lag_ms = health.watermark_lag_ms
+        self._write("watermark lag", f"{whole(lag_ms)} ms" if np.isfinite(lag_ms) else "–")
         self._write("windows", windows_text(health))
         for kind in SPIKE_KINDS:
             count = health.spikes.get(kind, 0)
@@ -153,6 +154,9 @@ def more_lines(state: DisplayState, bad: str) -> list[str]:
     lines, health, bridge = [], state.health, state.bridge
     if health is not None and len(health.streams) > 1:
         lines.append("probes: " + ", ".join(_stream_text(s, bad) for s in health.streams))
+    if health is not None:
+        # One host may send several streams, all by one clock.
+        lines += dict.fromkeys(_stream_text(clock, bad) for clock in health.clocks)
     if health is not None and health.record:
         lines.append(f"record {escape(health.record)}")
     if bridge is not None:

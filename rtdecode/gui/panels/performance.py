@@ -14,6 +14,14 @@ from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
 
 
+def few_ticks(low: float, high: float, most: int = 3) -> list[tuple[float, str]]:
+    """At most so many round numbers of a span, with room between the longest of them."""
+    steps = (factor * 10.0**power for power in range(9) for factor in (1, 2, 5))
+    step = next(step for step in steps if high // step - -(-low // step) < most)
+    first = -(-low // step) * step
+    return [(at, f"{at:,.0f}") for at in np.arange(first, high + 0.5, step).tolist()]
+
+
 class AccuracyPanel(Panel):
     """How often the decoder is right."""
 
@@ -52,7 +60,9 @@ class AccuracyPanel(Panel):
         self.running.setData(windows, curve[:, 0])
         self.overall.setData(windows, curve[:, 1])
         if len(curve):
-            self.plot.setXRange(windows[0], max(windows[-1], windows[0] + 1))
+            last = max(windows[-1], windows[0] + 1)
+            self.plot.setXRange(windows[0], last)
+            self.plot.getAxis("bottom").setTicks([few_ticks(windows[0], last)])
 
     def _say_figures(self, performance: Performance, decided: bool) -> None:
         self.say(f"chance {performance.chance:.1%}")
