@@ -12,6 +12,8 @@ from pathlib import Path
 CONFIG = """\
 [ports]
 IPv6 = disable
+BasePort = {base_port}
+PortRange = 60
 [multicast]
 ResolveScope = machine
 [lab]
@@ -33,7 +35,9 @@ def own_loopback() -> Iterator[None]:
         return
     with tempfile.TemporaryDirectory(prefix="rtdecode-bench-") as folder:
         path = Path(folder, "lsl_api.cfg")
-        path.write_text(CONFIG.format(run=uuid.uuid4().hex[:12]))
+        # Two runs at a time on one machine would use up the default 32 ports.
+        base_port = 17_000 + os.getpid() % 240 * 64
+        path.write_text(CONFIG.format(base_port=base_port, run=uuid.uuid4().hex[:12]))
         os.environ["LSLAPICFG"] = str(path)
         try:
             yield
