@@ -92,6 +92,16 @@ def test_a_refusal_is_an_error_of_one_line(loop):
         control.send("rig", "refuse")
 
 
+def test_what_is_refused_before_the_loop_never_reaches_it(loop):
+    def refuse(request):
+        raise UserError("expected a bundle, found none")
+
+    loop.server._at_once = refuse
+    with pytest.raises(UserError, match="expected a bundle, found none"):
+        control.send("rig", "swap")
+    assert loop.taken == []
+
+
 def test_a_disarm_needs_no_loop():
     loop = Loop("stuck", answers=False)
     loop.server._at_once = lambda request: request.answer(mode="disarmed")
