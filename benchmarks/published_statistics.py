@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.geometry import consistency
 from benchmarks.simulated_mouse import MouseFigures
+from rtdecode.errors import UserError
 
 CHANCE = 1 / 119
 AREA_ORDER = ("LGd", "VISp", "VISl", "VISal", "VISrl", "VISam", "VISpm")
@@ -78,24 +79,31 @@ def _logistic(mice: Mice) -> tuple[object, str, bool]:
     return _near(values, float(np.median(values)), 0.708, 0.08)
 
 
+def _with_visp(mice: Mice) -> Mice:
+    found = [mouse for mouse in mice if mouse.visp_units]
+    if len(found) < 2:
+        raise UserError(f"expected two mice with VISp or more; found {len(found)}: raise --mice")
+    return found
+
+
 def _scene_geometry(mice: Mice) -> tuple[object, str, bool]:
-    found = consistency([mouse.scene_ranks for mouse in mice])
+    found = consistency([mouse.scene_ranks for mouse in _with_visp(mice)])
     return found, f"{found:.3f}", abs(found - 0.314) <= 0.06
 
 
 def _grating_geometry(mice: Mice) -> tuple[object, str, bool]:
-    found = consistency([mouse.grating_ranks for mouse in mice])
+    found = consistency([mouse.grating_ranks for mouse in _with_visp(mice)])
     return found, f"{found:.3f}", abs(found - 0.720) <= 0.08
 
 
 def _reliability(mice: Mice) -> tuple[object, str, bool]:
-    values = [mouse.reliability for mouse in mice]
+    values = [mouse.reliability for mouse in mice if mouse.reliability is not None]
     return _near(values, float(np.mean(values)), 0.832, 0.06)
 
 
 def _time_course(mice: Mice) -> tuple[object, str, bool]:
-    centres = sorted(mice[0].window_ranks)
-    course = {c: consistency([mouse.window_ranks[c] for mouse in mice]) for c in centres}
+    found = [mouse.window_ranks for mouse in _with_visp(mice)]
+    course = {centre: consistency([ranks[centre] for ranks in found]) for centre in found[0]}
     peak = max(course, key=lambda centre: course[centre])
     nothing = abs(course[NOTHING_MS]) < NOTHING_BELOW
     text = f"{course[NOTHING_MS]:.3f} at 30 ms, peak {course[peak]:.3f} at {peak} ms"
@@ -103,8 +111,8 @@ def _time_course(mice: Mice) -> tuple[object, str, bool]:
 
 
 def _rate(mice: Mice) -> tuple[object, str, bool]:
-    units = np.array([mouse.visp_units for mouse in mice], float)
-    rates = [mouse.visp_rate_hz for mouse in mice]
+    units = [mouse.visp_units for mouse in mice if mouse.visp_rate_hz is not None]
+    rates = [mouse.visp_rate_hz for mouse in mice if mouse.visp_rate_hz is not None]
     return _near(rates, float(np.average(rates, weights=units)), 8.85, 2.0)
 
 

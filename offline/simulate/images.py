@@ -189,16 +189,17 @@ class _Leaf:
         reach = self.half_length + 1
         top, left = max(int(self.row - reach), 0), max(int(self.column - reach), 0)
         part = picture[top : int(self.row + reach) + 2, left : int(self.column + reach) + 2]
-        up, right = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
-        down, right = up - self.row, right - self.column
+        bare = np.nonzero(np.isnan(part))
+        if not len(bare[0]):
+            return 0
+        down, right = bare[0] + top - self.row, bare[1] + left - self.column
         along = right * np.cos(self.angle) + down * np.sin(self.angle)
         across = down * np.cos(self.angle) - right * np.sin(self.angle)
         # The pixel that a hole's leaf was aimed at is always covered.
         inside = along**2 + (self.length * across) ** 2 <= max(self.half_length, 0.75) ** 2
-        new = inside & np.isnan(part)
-        tint = self.shade + self.texture * np.cos(2 * np.pi * self.frequency * across)
-        part[new] = tint[new]
-        return int(new.sum())
+        tint = self.shade + self.texture * np.cos(2 * np.pi * self.frequency * across[inside])
+        part[bare[0][inside], bare[1][inside]] = tint
+        return int(inside.sum())
 
 
 def _shading(rng: np.random.Generator, right: Float32Array, up: Float32Array) -> Float32Array:

@@ -7,7 +7,8 @@ from benchmarks.first_spikes import first_spike_latencies_ms
 from benchmarks.geometry import consistency, mean_responses, reliability, similarity_ranks
 from benchmarks.image_decoding import logistic_accuracy, svm_accuracy
 from benchmarks.published_statistics import STATISTICS, judge
-from benchmarks.simulated_mouse import MouseFigures, counts_between
+from benchmarks.simulated_mouse import NO_VISP, MouseFigures, counts_between
+from rtdecode.errors import UserError
 from rtdecode.session import Session, Units
 
 ITEMS, TRIALS, UNITS = 20, 40, 12
@@ -171,3 +172,17 @@ def test_time_course_must_be_nothing_early_and_peak_at_100_ms():
     assert verdicts(*course(early=0.0, peak=100))[name]
     assert not verdicts(*course(early=0.0, peak=200))[name]
     assert not verdicts(*course(early=1.0, peak=100))[name]
+
+
+def test_a_mouse_without_visp_has_no_part_in_its_statistics():
+    missed = mouse(**NO_VISP)
+    both = {
+        statistic.name: [
+            judge(statistic, mice).value
+            for mice in ([mouse(), mouse()], [mouse(), missed, mouse()])
+        ]
+        for statistic in STATISTICS
+    }
+    assert all(str(one) == str(other) for one, other in both.values())
+    with pytest.raises(UserError, match="two mice with VISp"):
+        verdicts(mouse(), missed)
