@@ -38,9 +38,10 @@ class Probes:
         self._engine = engine
         self._stale_us = stale_us
         self._go_on = go_on
-        self._rows = np.zeros(len(found), np.int64)
-        self._arrival_us = np.full(len(found), now_us, np.int64)
-        self._silent = np.zeros(len(found), np.bool_)
+        # Lists: they are looked at between posterior and trigger, where arrays take longer.
+        self._rows = [0] * len(found)
+        self._arrival_us = [now_us] * len(found)
+        self._silent = [False] * len(found)
 
     @property
     def silent(self) -> list[str]:
@@ -59,21 +60,23 @@ class Probes:
         """When the stream that has been silent longest was heard; without those set aside."""
         parts = self._engine.parts
         if parts is None:
-            return int(self._arrival_us[0])
-        return int(self._arrival_us[~parts.aside].min())
+            return self._arrival_us[0]
+        heeded = zip(self._arrival_us, parts.aside.tolist(), strict=True)
+        return min(arrival_us for arrival_us, aside in heeded if not aside)
 
     def observe(self, now_us: int) -> None:
         """Note whose rows have arrived, LSL clock; set aside and take in again."""
-        rows = self._tallies()[:, ROWS]
-        self._arrival_us[rows != self._rows] = now_us
-        self._rows[:] = rows
-        self._silent[:] = now_us - self._arrival_us > self._stale_us
+        for stream, rows in enumerate(self._tallies()[:, ROWS].tolist()):
+            if rows != self._rows[stream]:
+                self._rows[stream], self._arrival_us[stream] = rows, now_us
+            self._silent[stream] = now_us - self._arrival_us[stream] > self._stale_us
         parts = self._engine.parts
         # Where all are silent, there is no one to go on with.
-        if parts is None or not self._go_on or self._silent.all():
+        if parts is None or not self._go_on or all(self._silent):
             return
-        for stream in np.flatnonzero(parts.aside != self._silent).tolist():
-            self._engine.set_aside(stream, bool(self._silent[stream]))
+        for stream, is_so in enumerate(self._silent):
+            if parts.aside[stream] != is_so:
+                self._engine.set_aside(stream, is_so)
 
     def trouble(self) -> str:
         """Who is silent, for the health message; empty where all speak."""
@@ -113,8 +116,8 @@ class Probes:
         return [
             {
                 "name": name,
-                "silent": bool(self._silent[i]),
-                "data_age_ms": (now_us - int(self._arrival_us[i])) / US_PER_MS,
+                "silent": self._silent[i],
+                "data_age_ms": (now_us - self._arrival_us[i]) / US_PER_MS,
                 "watermark_lag_ms": None if mark == NEVER_US else (stream_us - mark) / US_PER_MS,
                 "rows": int(tallies[i, ROWS]),
                 "lost": int(tallies[i, LOST]),

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtdecode import streams
+from rtdecode.engine import Engine
+from rtdecode.kernels.ingest import LOST
+from rtdecode.kernels.parts import slowest
 from rtdecode.session import read_session
 from rtdecode.tasks import resolve_task
+from rtdecode.windows import WindowSpec
 from tests.live.conftest import finish
 from tests.live.test_online_is_offline import (
     PATIENT,
@@ -130,3 +136,94 @@ def test_a_unit_of_two_streams_is_refused(commands, bundle):
     said = finish(decoder, 2)
     assert "expected every unit in one spike stream" in said
     assert said.count("\n") < 5
+
+
+SPEC = WindowSpec(0, 100_000, 25_000)
+IDS = np.arange(6)
+
+
+def fed(rows, streams_of, order, until_us):
+    """An engine that took rows (id, time) from the streams that have them, in turns."""
+    n = max(streams_of) + 1
+    engine = Engine(IDS, SPEC, lambda counts: counts.astype(np.float32))
+    engine.hear(n)
+    engine.mark(1_000_000)
+    waiting = [[row for row in rows if streams_of[row[0]] == stream] for stream in range(n)]
+    sequence = [0] * n
+    for stream in range(n):
+        send(engine, stream, sequence, [(-1, 900_000)])
+    for stream in (turn % n for turn in order):
+        send(engine, stream, sequence, waiting[stream][:3])
+        waiting[stream] = waiting[stream][3:]
+    for stream in range(n):
+        send(engine, stream, sequence, [*waiting[stream], (-1, until_us[stream])])
+    return engine, sequence
+
+
+def send(engine, stream, sequence, rows):
+    samples = [(unit_id, sequence[stream] + place) for place, (unit_id, _) in enumerate(rows)]
+    times_us = np.array([time_us for _, time_us in rows], np.int64)
+    engine.ingest(np.array(samples, np.int32).reshape(-1, 2), times_us, 2_000_000, stream)
+    sequence[stream] += len(rows)
+
+
+spikes = st.lists(st.tuples(st.integers(0, 5), st.integers(950_000, 1_150_000)), unique=True)
+
+
+@given(
+    spikes.map(lambda rows: sorted(rows, key=lambda row: row[1])),
+    st.lists(st.integers(0, 2), max_size=20),
+)
+def test_whatever_streams_the_units_come_by_the_window_is_the_same(rows, order):
+    end_us = 1_100_000
+    whole, _ = fed(rows, [0] * 6, [], [end_us])
+    apart, _ = fed(rows, [0, 1, 2, 0, 1, 2], order, [end_us, end_us + 7, end_us])
+    (alone,), (joined,) = whole.step(end_us), apart.step(end_us)
+    np.testing.assert_array_equal(joined.counts, alone.counts)
+    assert joined.complete
+    assert joined.by_watermark
+    assert apart.totals == whole.totals
+
+
+@pytest.mark.parametrize("slow", [0, 1, 2])
+def test_a_window_waits_for_the_slowest_stream_unless_it_is_set_aside(slow):
+    until_us = [1_200_000] * 3
+    until_us[slow] = 1_099_999
+    engine, sequence = fed([(0, 1_000_010)], [0, 1, 2, 0, 1, 2], [], until_us)
+    assert slowest(engine.parts) == slow
+    assert list(engine.step(1_100_000)) == []
+    engine.set_aside(slow, True)
+    (decision,) = engine.step(1_100_000)
+    assert decision.by_watermark
+    assert not decision.complete
+    # It speaks again: the window that was open while it was silent has all, once it says so.
+    engine.mark(1_090_000)
+    engine.set_aside(slow, False)
+    assert list(engine.step(1_190_000)) == []
+    send(engine, slow, sequence, [(slow, 1_150_000), (-1, 1_195_000)])
+    (decision,) = engine.step(1_195_000)
+    assert decision.complete
+    assert decision.in_window == 1
+
+
+def test_a_row_that_one_stream_lost_makes_the_window_incomplete_and_is_that_streams():
+    engine, sequence = fed([], [0, 1], [], [1_050_000, 1_200_000])
+    sequence[0] += 4
+    send(engine, 0, sequence, [(0, 1_060_000), (-1, 1_200_000)])
+    (decision,) = engine.step(1_100_000)
+    assert decision.by_watermark
+    assert not decision.complete
+    assert engine.parts.tallies[:, LOST].tolist() == [4, 0]
+    assert engine.totals["lost"] == 4
+
+
+def test_a_stream_that_was_not_heard_from_the_windows_start_on_leaves_it_incomplete():
+    engine, _ = fed([], [0, 1], [], [1_200_000, 1_200_000])
+    late = Engine(IDS, SPEC, lambda counts: counts.astype(np.float32))
+    late.hear(2)
+    late.mark(1_000_000)
+    send(late, 0, [0, 0], [(-1, 900_000), (-1, 1_200_000)])
+    assert list(late.step(1_100_000)) == []
+    send(late, 1, [0, 0], [(-1, 1_000_001), (-1, 1_200_000)])
+    (heard,), (missed,) = engine.step(1_100_000), late.step(1_100_000)
+    assert (heard.complete, missed.complete) == (True, False)
