@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -136,7 +137,8 @@ def dead_leaves(
     while bare:
         radius = _leaf_radius(rng, manner.smallest, manner.largest)
         row, column = _leaf_centre(rng, picture, bare, radius)
-        leaf = _Leaf(
+        bare -= _lay_leaf(
+            picture,
             row,
             column,
             radius * np.sqrt(manner.length),
@@ -146,7 +148,6 @@ def dead_leaves(
             manner.texture * rng.random(),
             2.0 ** rng.uniform(np.log2(0.02), np.log2(0.3)),
         )
-        bare -= leaf.lay(picture)
     up, right = np.mgrid[0:rows, 0:columns].astype(np.float32)
     soft = gaussian_filter(picture + _shading(rng, right, up), 0.5)
     soft = (soft - soft.mean()) / soft.std()
@@ -171,35 +172,54 @@ def _leaf_centre(
     return rng.uniform(-radius, rows + radius), rng.uniform(-radius, columns + radius)
 
 
-@dataclass(frozen=True)
-class _Leaf:
-    """An ellipse with a shade of its own and a faint grating along it."""
+@njit(cache=True)
+def _lay_leaf(
+    picture: Float32Array,
+    row: float,
+    column: float,
+    half_length: float,
+    length: float,
+    angle: float,
+    shade: float,
+    texture: float,
+    frequency: float,
+) -> int:
+    """Fill what is bare under a leaf: an ellipse with a shade and a faint grating along it.
 
-    row: float
-    column: float
-    half_length: float
-    length: float
-    angle: float
-    shade: float
-    texture: float
-    frequency: float
+    Parameters
+    ----------
+    picture : (rows, columns) float32
+        NaN where it is bare.
+    row, column, half_length : float
+        Centre and half of the long axis, pixels.
+    length : float
+        Long axis over short axis.
+    angle : float
+        Of the long axis, radians.
+    shade, texture, frequency : float
+        Luminance, and the grating's strength and cycles a pixel.
 
-    def lay(self, picture: Float32Array) -> int:
-        """Fill what is bare under the leaf; returns how many pixels that were."""
-        reach = self.half_length + 1
-        top, left = max(int(self.row - reach), 0), max(int(self.column - reach), 0)
-        part = picture[top : int(self.row + reach) + 2, left : int(self.column + reach) + 2]
-        bare = np.nonzero(np.isnan(part))
-        if not len(bare[0]):
-            return 0
-        down, right = bare[0] + top - self.row, bare[1] + left - self.column
-        along = right * np.cos(self.angle) + down * np.sin(self.angle)
-        across = down * np.cos(self.angle) - right * np.sin(self.angle)
-        # The pixel that a hole's leaf was aimed at is always covered.
-        inside = along**2 + (self.length * across) ** 2 <= max(self.half_length, 0.75) ** 2
-        tint = self.shade + self.texture * np.cos(2 * np.pi * self.frequency * across[inside])
-        part[bare[0][inside], bare[1][inside]] = tint
-        return int(inside.sum())
+    Returns
+    -------
+    int
+        How many pixels were bare.
+    """
+    rows, columns = picture.shape
+    cosine, sine = np.cos(angle), np.sin(angle)
+    reach = half_length + 1
+    # The pixel that a hole's leaf was aimed at is always covered.
+    limit = max(half_length, 0.75) ** 2
+    filled = 0
+    for y in range(max(int(row - reach), 0), min(int(row + reach) + 2, rows)):
+        for x in range(max(int(column - reach), 0), min(int(column + reach) + 2, columns)):
+            if not np.isnan(picture[y, x]):
+                continue
+            down, right = y - row, x - column
+            across = down * cosine - right * sine
+            if (right * cosine + down * sine) ** 2 + (length * across) ** 2 <= limit:
+                picture[y, x] = shade + texture * np.cos(2 * np.pi * frequency * across)
+                filled += 1
+    return filled
 
 
 def _shading(rng: np.random.Generator, right: Float32Array, up: Float32Array) -> Float32Array:
