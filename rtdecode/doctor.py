@@ -31,7 +31,7 @@ NAPS = 500
 NAP_S = 1e-3
 # A window's end is awaited to 1.5 ms; a sleep that overshoots by more comes late.
 LONGEST_OVERSHOOT_MS = 1.5
-EXTRAS = ("gui", "nwb", "allen")
+EXTRAS = ("gui", "nwb", "allen", "onnx", "serial", "bridge")
 
 
 @dataclass(frozen=True)
