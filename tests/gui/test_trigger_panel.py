@@ -86,6 +86,7 @@ def test_the_commonest_reasons_have_a_line_and_the_rest_share_one() -> None:
     lines = reason_lines(reasons)
     assert lines[:4] == [("fired", "2"), ("reason 8", "8"), ("reason 7", "7"), ("reason 6", "6")]
     assert lines[-1] == ("other reasons", str(sum(range(1, 6))))
+    assert reason_lines({"refractory": 9, "dry run": 2})[0] == ("would have fired", "2")
     assert len(lines) == len(reason_lines({})) == LINES + 1
 
 

@@ -36,6 +36,8 @@ ASKED_ABOUT = ("arm", "sham")
 PATIENCE_S = 15.0
 #: Reasons that have a line of their own; the rest share one.
 LINES = 4
+#: Answers that come first: what was done, or would have been. And how they are said.
+DONE = {"fired": "fired", WITHHELD: WITHHELD, "dry run": "would have fired"}
 
 
 class TriggerPanel(Panel):
@@ -231,13 +233,9 @@ def _in_a_row(*widgets: QWidget) -> QWidget:
 
 def reason_lines(reasons: Mapping[str, int]) -> list[tuple[str, str]]:
     """A line for what was given and for the commonest refusals, and one for the rest."""
-    given = [(name, reasons[name]) for name in ("fired", WITHHELD) if reasons.get(name)]
-    names = [name for name, _ in given]
-    refused = sorted(
-        ((name, n) for name, n in reasons.items() if n and name not in names),
-        key=lambda row: -row[1],
-    )
-    rows = given + refused
+    done = [(said, reasons[name]) for name, said in DONE.items() if reasons.get(name)]
+    refused = [(name, n) for name, n in reasons.items() if n and name not in DONE]
+    rows = done + sorted(refused, key=lambda row: -row[1])
     if len(rows) > LINES + 1:
         rest = sum(n for _, n in rows[LINES:])
         rows = [*rows[:LINES], ("other reasons", rest)]
