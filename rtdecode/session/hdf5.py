@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rtdecode.errors import UserError
 from rtdecode.session.columns import Column, as_column
+from rtdecode.session.heaps import check_heaps
 
 SMALL = 1 << 20  # bytes that any machine has
 # What h5py raises on damaged files, by trial: all of these.
@@ -51,6 +52,7 @@ def open_nwb(path: Path) -> Iterator[h5py.File]:
     if not h5py.is_hdf5(path):
         raise UserError(f"expected an NWB (HDF5) file; {path} is none: check the path")
     with reading(path, "the head"):
+        check_heaps(path)
         file = h5py.File(path, "r", locking="best-effort")
     with file:
         _check_version(file, path)
