@@ -20,7 +20,7 @@ ResolveScope = machine
 KnownPeers = {{127.0.0.1}}
 SessionID = rtdecode-bench-{run}
 [log]
-level = -2
+level = -3
 """
 
 
