@@ -94,6 +94,18 @@ def test_a_stall_is_no_restart():
     assert abs(int(clock.lsl_us(np.array([40e6]))[0]) - int(before)) < 200
 
 
+def test_a_backlog_of_seconds_keeps_its_times_and_is_no_restart():
+    clock = DeviceClock()
+    Device(2).run(clock, 0, 40)
+    # Nobody read for three seconds; then all of it is read within a tenth of one.
+    waited_us = 40e6 + 23_000.0 * np.arange(130)
+    for i, one in enumerate(waited_us):
+        assert clock.see(np.array([one]), int(LSL_ZERO_US + 43.2e6 + 500 * i)).all()
+    assert clock.restarts == clock.strange == 0
+    mapped = clock.lsl_us(waited_us)
+    np.testing.assert_allclose(mapped - waited_us, LSL_ZERO_US + 4_000, atol=6_000)
+
+
 @given(st.lists(st.floats(0, 2.0**53), min_size=1, max_size=40))
 @settings(max_examples=50)
 def test_nonsense_among_messages_moves_nothing(nonsense):
