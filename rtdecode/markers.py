@@ -104,13 +104,13 @@ def read_marker(
         except (ValueError, RecursionError):
             return Marker(Kind.MALFORMED)
         return _read_object(values, rule, classes, names)
-    if pairs := _pairs(text):
+    if pairs := read_pairs(text):
         return _read_object(pairs, rule, classes, names)
     return _named(text, classes, None, names) if text else Marker(Kind.MALFORMED)
 
 
-def _pairs(text: str) -> dict[str, object]:
-    """``key=value`` with commas, semicolons or blanks between; nothing where it is not that."""
+def read_pairs(text: str) -> dict[str, object]:
+    """Read ``key=value`` with commas, semicolons or blanks between; empty where it is not that."""
     if len(text) > LONGEST_PAIRS or not PAIRS.fullmatch(text):
         return {}
     return {key: quoted or plain for key, quoted, plain in PAIR.findall(text)}

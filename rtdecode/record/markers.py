@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.markers import read_pairs
 from rtdecode.microseconds import US_PER_S
 from rtdecode.record.journal import Text
 from rtdecode.session.model import Presentations
@@ -51,12 +52,14 @@ def presentations_of(markers: Iterable[Text], zero_us: int) -> dict[str, Present
 def _understood(text: str) -> tuple[str, dict[str, object]]:
     """Table and values of a marker; no table where it tells no stimulus."""
     text = text.strip()
-    if not text.startswith("{"):
-        return (PLAIN, {"label": text}) if text else ("", {})
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return "", {}
+    values = read_pairs(text)
+    if text.startswith("{"):
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError):
+            return "", {}
+    if not values:
+        return (PLAIN, {"label": text}) if text and not text.startswith("{") else ("", {})
     if "rtdecode" in values:
         return "", {}
     name = values.get("stimulus_name")

@@ -58,7 +58,9 @@ class Markers:
 
     def make(self, rng, folder):
         said = [as_text(rng, mutate_json(rng, MARKER)) for _ in range(4)]
+        pairs = mutate_bytes(rng, b'stimulus_name=gratings; orientation=90, frame="3" x = 1')
         self.texts = [*said, rng.choice(TEXTS), as_text(rng, hostile_value(rng))]
+        self.texts.append(pairs.decode("utf-8", "replace"))
         stamps = (-(2**63), 0, 10**9, 9 * 10**15, 2**62)
         self.stamps = [rng.choice(stamps) for _ in self.texts]
 

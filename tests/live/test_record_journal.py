@@ -167,9 +167,10 @@ def test_markers_become_tables_with_numbers_text_and_gaps():
         Text(2_700_000, 0, "{broken"),
         Text(2_800_000, 0, " plain "),
         Text(2_900_000, 0, "  "),
+        Text(2_950_000, 0, "stimulus_name=bars; angle=45"),
     ]
     tables = presentations_of(markers, 1_000_000)
-    assert set(tables) == {"gratings", "a_b_c", "markers"}
+    assert set(tables) == {"gratings", "a_b_c", "markers", "bars"}
     table = tables["gratings"]
     assert table.start_us.tolist() == [1_000_000, 2_000_000]
     assert table.stop_us.tolist() == [1_250_000, 2_000_000]
@@ -177,4 +178,5 @@ def test_markers_become_tables_with_numbers_text_and_gaps():
     np.testing.assert_array_equal(table.columns["orientation"], [np.nan, 90.0])
     assert table.columns["note"].tolist() == ["", '{"a": [1]}']
     assert table.columns["on"].tolist() == ["true", ""]
+    assert tables["bars"].columns["angle"].tolist() == ["45"]
     assert tables["markers"].columns["label"].tolist() == ["plain"]
