@@ -8,15 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from offline.controls import grey_task
 from offline.evaluate import pooled_accuracy
 from offline.grey import grey_windows
 from offline.learning_curves import learn_from, learning_curve, read_animal
 from offline.models.registry import predict
 from offline.protocol import Outcome, summarise
-from offline.zero_shot import TrainedTrunk, asked_views, classifier, train_trunk, unlabelled_view
+from offline.zero_shot import (
+    TrainedTrunk,
+    asked_views,
+    classifier,
+    stretch_folds,
+    train_trunk,
+    unlabelled_view,
+)
 from rtdecode.counts import count_session
 from rtdecode.session import QualityFilter, Session, read_session
-from rtdecode.splits import make_folds
 from rtdecode.tasks import resolve_task
 from rtdecode.windows import WindowSpec
 
@@ -35,20 +42,35 @@ def trunk_from(paths: Sequence[Path], task_name: str, seed: int = 0) -> TrainedT
 
 
 def zero_shot_outcome(found: TrainedTrunk, session: Session, task_name: str) -> dict[str, float]:
-    """Figures on blocks kept out one by one, units known from the others' windows alone."""
+    """Figures on stretches kept out one by one, units known from the others' windows alone.
+
+    ``drift_grey`` is the control: the same networks asked about the grey beside
+    each block, which holds no response; the mean over blocks.
+    """
     task = resolve_task(session, task_name)
     counts = count_session(session, task.onsets_us, ZERO_SHOT_WINDOW)
     grey = grey_windows(session, ZERO_SHOT_WINDOW)
+    control = grey_task(session, task)
+    still_counts = count_session(session, control.onsets_us, ZERO_SHOT_WINDOW)
     parts, rows = [], []
-    for fold in make_folds(task, "block"):
+    beside: list[float] = []
+    for fold in stretch_folds(task):
         still = grey.before_or_far_from(task, fold)
         view = unlabelled_view(counts[fold.train], still, session.units)
         module = classifier(found.trunk, found.temperature, view)
         parts.append(predict(module, counts[fold.test]))
         rows.append(fold.test)
+        for block in np.unique(task.blocks[fold.test]):
+            mine = control.blocks == block
+            if mine.any():
+                top = predict(module, still_counts[mine]).argmax(axis=1)
+                beside.append(float((top == control.codes(task.classes)[mine]).mean()))
     asked = np.concatenate(rows)
     outcome = Outcome(asked, task.codes()[asked], np.concatenate(parts))
-    return summarise(outcome) | {"accuracy_pooled_8": pooled_accuracy(task, outcome)}
+    return summarise(outcome) | {
+        "accuracy_pooled_8": pooled_accuracy(task, outcome),
+        "drift_grey": float(np.mean(beside)) if beside else float("nan"),
+    }
 
 
 def run_zero_shot(path: Path, others: Sequence[Path], task_name: str) -> dict[str, Any]:

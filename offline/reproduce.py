@@ -289,7 +289,7 @@ def across_markdown(records: Sequence[tuple[Cell, dict[str, Any]]]) -> str:
 
 
 EARLY_FIGURES = ("accuracy_whole", "accuracy_stopped", "mean_decision_ms", "share_of_window")
-ZERO_SHOT_FIGURES = ("accuracy", "accuracy_pooled_8", "calibration_error")
+ZERO_SHOT_FIGURES = ("accuracy", "accuracy_pooled_8", "calibration_error", "drift_grey")
 
 
 def _medians(records: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:

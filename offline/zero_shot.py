@@ -1,8 +1,10 @@
 """A decoder for an animal without one label of it: a set network over its units.
 
-Trained on several animals. In each, a block (or stretch of time) at a time is
-asked, with unit features and scales from the others, so that the network meets
-drift as it will in use. A new animal gives windows without labels alone.
+Trained on several animals. In each, a stretch of time is asked with unit
+features and scales from the other stretches, so that the network meets drift as
+it will in use. Every stretch holds all classes: if one block of a single class
+were left out, what remains would tell by its own mean which class is missing.
+A new animal gives windows without labels alone.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from offline.unit_features import unit_features
 from rtdecode.counts import count_session
 from rtdecode.errors import UserError
 from rtdecode.session.model import Session, Units
+from rtdecode.splits import Fold
 from rtdecode.tasks import Task
 from rtdecode.windows import WindowSpec
 
@@ -74,12 +77,11 @@ def unlabelled_view(
 
 
 def asked_views(session: Session, task: Task, window: WindowSpec) -> list[AskedView]:
-    """One view for each block kept out, or stretch of time where there is one block alone."""
+    """One view for each stretch of time kept out."""
     counts = count_session(session, task.onsets_us, window)
     grey = grey_windows(session, window).counts
     codes = task.codes()
-    has_blocks = len(np.unique(task.blocks)) > 2
-    groups = task.blocks if has_blocks else time_groups(len(task))
+    groups = stretches(task)
     views = []
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
@@ -87,6 +89,36 @@ def asked_views(session: Session, task: Task, window: WindowSpec) -> list[AskedV
         view = unlabelled_view(counts[groups != group], grey, session.units)
         views.append(AskedView(view, counts[rows], codes[rows]))
     return views
+
+
+def stretches(task: Task) -> NDArray[np.int64]:
+    """Number of the stretch of time each trial lies in, (n,) int64.
+
+    A stretch is as few successive blocks as hold all classes; where there are
+    not two such stretches, a fifth of the trials.
+    """
+    codes, n_classes = task.codes(), len(task.classes)
+    groups = np.zeros(len(task), np.int64)
+    number, seen = 0, np.empty(0, np.int64)
+    order = sorted(np.unique(task.blocks).tolist(), key=lambda b: np.argmax(task.blocks == b))
+    for block in order:
+        mine = task.blocks == block
+        groups[mine] = number
+        seen = np.union1d(seen, codes[mine])
+        if len(seen) == n_classes:
+            number, seen = number + 1, np.empty(0, np.int64)
+    # What is left at the end is no stretch of its own.
+    groups = np.minimum(groups, max(number - 1, 0))
+    return groups if number > 1 else time_groups(len(task))
+
+
+def stretch_folds(task: Task) -> list[Fold]:
+    """Leave one stretch out."""
+    groups = stretches(task)
+    return [
+        Fold(f"stretch {g}", np.flatnonzero(groups != g), np.flatnonzero(groups == g))
+        for g in np.unique(groups).tolist()
+    ]
 
 
 @dataclass(frozen=True, eq=False)

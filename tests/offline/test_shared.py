@@ -114,3 +114,16 @@ def test_grey_of_the_kept_out_stretch_is_kept_out(mice):
     before = (grey.onsets_us < task.onsets_us[fold.test].min()).sum()
     assert len(grey.before_or_far_from(task, fold)) <= before
     assert len(grey.before_or_far_from(task, make_folds(task, "random")[0])) == len(grey.counts)
+
+
+def test_what_is_left_holds_no_sign_of_the_class_left_out(mice):
+    task = resolve_task(read_session(mice[0]), TASK)
+    folds = zero_shot.stretch_folds(task)
+    assert len(folds) > 1
+    for fold in folds:
+        assert set(task.labels[fold.test]) == set(task.classes)
+        assert len(np.intersect1d(task.blocks[fold.train], task.blocks[fold.test])) == 0
+    asked = np.sort(np.concatenate([fold.test for fold in folds]))
+    assert (asked == np.arange(len(task))).all()
+    one_block = task.take(task.blocks == task.blocks[0])
+    assert len(np.unique(zero_shot.stretches(one_block))) == 5
