@@ -250,8 +250,10 @@ def opened(
 
 
 def _mac(secret: bytes, side: bytes, nonce: str, body: str) -> str:
-    text = side + b"\0" + nonce.encode() + b"\0" + body.encode()
-    return hmac.new(secret, text, hashlib.sha256).hexdigest()
+    # A stranger's text may hold what no UTF-8 has; it is wrong, not an error.
+    parts = (side, *(text.encode("utf-8", "surrogatepass") for text in (nonce, body)))
+    content = b"\0".join(parts)
+    return hmac.new(secret, content, hashlib.sha256).hexdigest()
 
 
 def read_json(lines: BinaryIO) -> dict[str, Any]:

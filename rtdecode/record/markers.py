@@ -110,4 +110,5 @@ def _number(value: object) -> float:
 
 def _text(value: object) -> str:
     text = json.dumps(value) if isinstance(value, (dict, list)) else label_text(value)
-    return text.replace("\0", "")
+    # JSON may spell what no UTF-8 has.
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -69,6 +69,8 @@ def test_a_journal_becomes_a_session(tmp_path):
     twice = np.array([[4, 7], [4, 8], [2, 9], [77, 10], [4, 11]], np.int32)
     stamps = np.array([5_000_000, INVALID_US, 5_000_500, 5_000_600, 9_000_000_000])
     journal.rows("spikes-0", twice, stamps, 5_100_000)
+    hostile = '{"stimulus_name": "x", "what": "\\ud800\\u0000"}'
+    journal.texts("stimuli-1", [(hostile, 5_100_000)], 5_100_001)
     journal.close({})
     assert write_record(JournalReader(folder), file) == 105
     session = read_session(file, quality=QualityFilter.off())
@@ -77,6 +79,7 @@ def test_a_journal_becomes_a_session(tmp_path):
     assert session.spikes_of(0).tolist() == list(range(0, 50_000, 1000)), "each spike once"
     assert session.spikes_of(1).tolist() == [500]
     assert session.presentations["markers"].columns["label"].tolist()[:2] == ["mark 0", "mark 1"]
+    assert session.presentations["x"].columns["what"].tolist() == ["?"]
     assert is_record(file)
     rows = read_record(file).rows[0]
     assert len(rows.time_us) == 105
