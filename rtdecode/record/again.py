@@ -21,6 +21,8 @@ from rtdecode.microseconds import FOREVER_US
 from rtdecode.record.read import Record, Recorded, Rows, is_record, read_record, sane_times
 from rtdecode.virtual import new_engine
 
+FAR_ROWS = 1 << 16
+
 
 @dataclass
 class Comparison:
@@ -89,6 +91,8 @@ def decode_record(engine: Engine, record: Record) -> Iterator[tuple[Decision, Re
         With the record's treatment of time.
     record : Record
 
+    A window whose rows were not recorded any more is passed over.
+
     Yields
     ------
     decision : Decision
@@ -103,6 +107,8 @@ def decode_record(engine: Engine, record: Record) -> Iterator[tuple[Decision, Re
         for stream, (rows, name) in enumerate(zip(record.rows, names, strict=True))
     ]
     for recorded in record.decisions:
+        if not all(feed.holds(recorded) for feed in feeds):
+            continue  # a recorder that was cut off may have heard of a window, not of its rows
         onset_us = recorded.onset_us - record.zero_us
         window = engine.mark(onset_us, recorded.label, recorded.session_us)
         for feed in feeds:
@@ -187,6 +193,13 @@ class _Feed:
         self._sequence = rows.samples[:, 1]
         self._sent = self._taken = 0
         self._begun = False
+
+    def holds(self, recorded: Recorded) -> bool:
+        """Whether the last row that had been taken when this was decided is there."""
+        last = recorded.rows.get(self._name, -1)
+        ahead = self._sequence[max(0, self._sent - MOST_OVERTAKEN) :]
+        # Near the end alone: a look through all that is to come, for each window, takes long.
+        return last < 0 or len(ahead) > FAR_ROWS or bool((ahead == last).any())
 
     def send_until(self, recorded: Recorded) -> None:
         """Send what had been taken when this was decided."""
