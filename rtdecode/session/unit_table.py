@@ -108,7 +108,7 @@ def _first_electrode(table: Table, units: int) -> Int64Array | None:
     with reading(table.path, f"{table.name}/electrodes"):
         rows = np.asarray(dataset[:], np.int64)
         ends = np.arange(1, len(rows) + 1) if index is None else np.asarray(index[:], np.int64)
-    if len(ends) != units or (ends > len(rows)).any() or (np.diff(ends, prepend=0) < 0).any():
+    if ends.shape != (units,) or (ends > len(rows)).any() or (np.diff(ends, prepend=0) < 0).any():
         raise UserError(
             f"expected one run of electrodes a unit in {table.path}; the index does not fit: "
             "the file is damaged, get it again"
