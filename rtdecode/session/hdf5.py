@@ -56,7 +56,9 @@ def open_nwb(path: Path) -> Iterator[h5py.File]:
         file = h5py.File(path, "r", locking="best-effort")
     with file:
         _check_version(file, path)
-        yield file
+        # What is read in passing (a type, a scalar text) may be damaged as well.
+        with reading(path, "what is in the tables"):
+            yield file
 
 
 def _check_version(file: h5py.File, path: Path) -> None:
@@ -132,7 +134,9 @@ class Table:
         self.group = group
         self.name = str(group.name)
         with reading(path, self.name):
-            self.names = [name for name in group if isinstance(group.get(name), h5py.Dataset)]
+            # A name that is no UTF-8 comes as bytes.
+            names = [name for name in group if isinstance(name, str)]
+            self.names = [name for name in names if isinstance(group.get(name), h5py.Dataset)]
 
     def dataset(self, name: str) -> h5py.Dataset | None:
         """Return the dataset of this column, None where there is none."""
