@@ -38,8 +38,8 @@ WIDTH, HEIGHT = 1200, 900
 #: The rows of the raster and the minute of the history are full from here on.
 WARM_S = 65.0
 NAIVE_FRAMES = 40
-#: The first fifth of a run is no growth but caches that fill, as fonts and tables of the heap.
-SETTLED = 0.2
+#: In the first half hour and a little what grows is the decisions that can be scrolled back to.
+SETTLED = 0.55
 COLUMNS = ("display", "frames", "cpu_ms_mean", "cpu_ms_p50", "cpu_ms_p95", "cpu_ms_max")
 
 
