@@ -16,7 +16,7 @@ from rtdecode.errors import UserError
 SIGNATURE = b"GCOL\x01\0\0\0"
 HEADER = 16  # of a heap, and of each of its objects
 # What of a file is looked through in less time than it takes to open it; larger ones are not.
-LARGEST = 1 << 28
+LARGEST = 1 << 26
 PIECE = 1 << 18
 
 
