@@ -2,9 +2,9 @@
 
 The file is written by AllenSDK's own classes (600 units, 10 million spikes, a
 Brain Observatory session's stimuli). Each load runs in a process of its own,
-after its imports, with the file in the system's cache; both give units, spike
-times, presentations, invalid times and running speed. Memory is the process's
-high-water mark less what it held before.
+after its imports, with the file in the system's cache, a reader's loads one
+after another; both give units, spike times, presentations, invalid times and
+running speed. Memory is the process's high-water mark less what it held before.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ AREAS = ("VISp", "VISl", "VISal", "VISam")
 
 
 def bench_session_load(repeats: int, figures: Path | None, force: bool) -> None:
-    """Write the file, load it by both readers in turn, print and write the figures.
+    """Write the file, load it by both readers, print and write the figures.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def bench_session_load(repeats: int, figures: Path | None, force: bool) -> None:
         with progress_console.status(f"writing {UNITS} units and {SPIKES:,} spikes"):
             write_file(path, UNITS, SPIKES, PRESENTATIONS)
         with progress_console.status("loading"):
-            loads = measure_in_turn(path, repeats)
+            loads = measure_readers(path, repeats)
     summary = summarize(loads)
     print_heading(
         "Loading a session",
@@ -137,26 +137,25 @@ def _running(rng: np.random.Generator) -> Any:
     return pd.DataFrame(columns | {"net_rotation": speed / 60})
 
 
-def measure_in_turn(path: Path, repeats: int) -> list[dict[str, object]]:
-    """Load by both readers in turn, each time in a new process.
+def measure_readers(path: Path, repeats: int) -> list[dict[str, object]]:
+    """Load by one reader and then the other, each time in a new process.
 
-    The first load of each only brings the file into the system's cache.
+    A reader's loads follow one another. Its first does not count: it brings the
+    file into the system's cache and the memory that it needs back to the
+    machine (a virtual one pays for each page that its host had taken).
     """
-    loads = []
-    for turn in range(repeats + 1):
-        for reader in LOADERS:
-            code = (
-                f"from benchmarks.session_load import measure; measure({reader!r}, {str(path)!r})"
-            )
-            done = subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", code],
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            if turn:
-                loads.append(json.loads(done.stdout))
-    return loads
+    return [
+        load for reader in LOADERS for load in [_load(reader, path) for _ in range(repeats + 1)][1:]
+    ]
+
+
+def _load(reader: str, path: Path) -> dict[str, object]:
+    code = f"from benchmarks.session_load import measure; measure({reader!r}, {str(path)!r})"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True
+    )
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
 
 
 def measure(reader: str, path: str) -> None:
@@ -268,7 +267,7 @@ def main(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
 ) -> None:
-    """Load one session by our reader and by AllenSDK's, in turn."""
+    """Load one session by our reader and by AllenSDK's."""
     try:
         bench_session_load(repeats, figures, force)
     except UserError as error:
