@@ -13,7 +13,7 @@ BIN := .venv/bin
 SESSION ?=
 SECONDS ?= 3600
 
-.PHONY: demo test soak clean
+.PHONY: demo test soak fuzz clean
 
 demo: .venv/.installed
 	$(BIN)/rtdecode demo --out demo --force $(if $(SESSION),--session "$(SESSION)")
@@ -23,7 +23,7 @@ test: .venv/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 soak: .venv/.installed
 	$(BIN)/rtdecode bench soak --seconds $(SECONDS)
@@ -38,7 +38,7 @@ fuzz: .venv/.installed
 	"$(PYTHON)" -m venv .venv
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; \
 	then $(BIN)/pip install -e '.[all]' -c constraints.txt; \
-	else $(BIN)/pip install -e '.[gui,nwb,test]'; fi
+	else $(BIN)/pip install -e '.[gui,nwb,onnx,serial,bridge,test]'; fi
 	touch $@
 
 clean:
