@@ -6,7 +6,9 @@ watermark every two; a marker every 120 ms. What can be asked for is ``Source``'
 
 import json
 import math
+import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -49,6 +51,15 @@ class Source:
     def burst(self, seconds):
         """Fifty times the rate."""
         self.burst_until_us = streams.clock_us() + round(float(seconds) * 1e6)
+
+    def stop(self):
+        """Stand still (SIGSTOP) behind the next marker: within its window."""
+        marked_us = self.marked_us
+        while self.marked_us == marked_us:
+            time.sleep(0.002)
+            self._send()
+        # liblsl sends by threads of its own; and we are yet to say that it is done.
+        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGSTOP)).start()
 
     def strangers(self, n):
         """Spikes of a unit that nobody knows."""

@@ -78,8 +78,7 @@ def test_a_killed_source_is_stale_and_its_successor_is_decoded_but_not_armed(rig
 @posix
 def test_a_paused_source_is_stale_and_what_it_sends_late_fires_nothing(rig, request):
     before = rig.heard.health(lambda said: True, streams.clock_us())
-    stopped_us = streams.clock_us()
-    rig.source.send_signal(signal.SIGSTOP)
+    stopped_us = rig.tell("stop")
     told = stale(rig, stopped_us)
     note(request, stopped_us, told)
     rig.heard.listen(0.5)
