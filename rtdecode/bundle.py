@@ -23,10 +23,10 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rtdecode import bundle_fields as fields
 from rtdecode.bundle_parts import check_parts
 from rtdecode.errors import UserError
 from rtdecode.tasks import LabelRule
-from rtdecode.windows import WindowSpec
 
 SCHEMA_VERSION: Literal[1] = 1
 INFO_FILE = "rtdecode.json"
@@ -95,19 +95,19 @@ class BundleInfo(BaseModel):
     model: str
     task: str
     label_rule: LabelRule
-    classes: tuple[str, ...]
-    unit_ids: tuple[int, ...]
+    classes: fields.ClassRow
+    unit_ids: fields.UnitIdRow
     unit_areas: tuple[str, ...]
-    window: WindowSpec
-    steps: tuple[int, ...] = ()
+    window: fields.Window
+    steps: tuple[fields.Step, ...] = ()
     decide_at: float | None = None
     sessions: tuple[SessionUsed, ...] = ()
     split: str = ""
     metrics: dict[str, float] = {}
     versions: dict[str, str] = {}
     temperature: float = 1.0
-    class_geometry: tuple[tuple[float, ...], ...] = ()
-    golden_counts: tuple[tuple[int, ...], ...] = ()
+    class_geometry: fields.NumberRows = ()
+    golden_counts: fields.CountRows = ()
     golden_probabilities: tuple[float, ...] = ()
 
     @property
@@ -174,6 +174,14 @@ def run_once(module: torch.nn.Module, counts: NDArray[np.uint16]) -> NDArray[np.
     with torch.inference_mode():
         output = module(torch.from_numpy(counts.astype(np.float32)[None]))
     return cast(NDArray[np.float32], output.numpy()[0])
+
+
+def _try_steps(module: torch.nn.Module, counts: NDArray[np.uint16], info: BundleInfo) -> None:
+    """Decide early wherever the bundle says that it can."""
+    there = torch.from_numpy(counts.astype(np.float32)[None])
+    with torch.inference_mode():
+        for step in info.steps:
+            cast(Any, module).upto(there, step).numpy()[0]
 
 
 def check_free(path: Path, force: bool) -> None:
@@ -273,7 +281,8 @@ def _check_golden(path: Path, module: torch.nn.Module, info: BundleInfo) -> None
         )
     try:
         found = run_once(module, golden)
-    except RuntimeError as error:
+        _try_steps(module, golden, info)
+    except (RuntimeError, AttributeError, IndexError) as error:
         raise UserError(
             f"the model in {path} was expected to take {info.shape[0]} bins of "
             f"{info.shape[1]} units, found that it cannot: {MAKE_ANOTHER}"

@@ -69,11 +69,16 @@ class Reason(StrEnum):
 def _labels(value: Any) -> Any:
     """One name or several; a number is written as labels are."""
     several = value if isinstance(value, (list, tuple)) else (value,)
-    numbers = (int, float)
-    return tuple(
-        f"{one:g}" if isinstance(one, numbers) and not isinstance(one, bool) else one
-        for one in several
-    )
+    return tuple(map(_label, several))
+
+
+def _label(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    try:
+        return f"{value:g}"
+    except OverflowError:  # an integer beyond every float
+        return str(value)
 
 
 Labels = Annotated[tuple[str, ...], BeforeValidator(_labels)]

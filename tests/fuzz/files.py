@@ -8,8 +8,11 @@ from pathlib import Path
 
 from offline.train import train_bundle
 from rtdecode.bundle import INFO_FILE, load_bundle
+from rtdecode.decoder import Decoder
+from rtdecode.engine import EngineSettings
 from rtdecode.rig import Rig
 from rtdecode.rig_file import as_toml, load_rig
+from rtdecode.virtual import new_engine
 from rtdecode.windows import WindowSpec
 from tests.decoding.sessions import tuned_session
 from tests.fuzz.mutate import TEXTS, hostile_value, mutate_bytes, mutate_json
@@ -34,8 +37,13 @@ class Bundle:
         (folder / "bundle.pt").write_bytes(content)
 
     def use(self, folder):
-        _, info = load_bundle(folder / "bundle.pt")
+        module, info = load_bundle(folder / "bundle.pt")
         assert len(info.unit_ids) == len(info.unit_areas)
+        # What a decoder does with it before its first window.
+        decoder = Decoder(module, info)
+        decoder.warm_up(1)
+        engine = new_engine(decoder, EngineSettings(capacity=16))
+        assert engine.mark(0).end_us == info.window.offset_us + info.window.duration_us
 
     def _rebuilt(self, rng):
         parts = dict(self.parts)

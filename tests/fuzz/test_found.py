@@ -1,6 +1,7 @@
 """What fuzzing has found, made by hand: each once hung, crashed or said too much."""
 
 import io
+import json
 import zipfile
 
 import h5py
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from offline.train import train_bundle
-from rtdecode.bundle import load_bundle
+from rtdecode.bundle import INFO_FILE, load_bundle
 from rtdecode.bundle_parts import PartsError, check_parts
 from rtdecode.errors import UserError
 from rtdecode.session import read_session
@@ -69,6 +70,41 @@ def refused(parts, path):
     with zipfile.ZipFile(path) as archive, pytest.raises(PartsError) as caught:
         check_parts(archive)
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"golden_counts": [[0] * 6, [0] * 5]},
+        {"golden_counts": [[0] * 5 + [1 << 70], [0] * 6]},
+        {"unit_ids": [1 << 70, *range(101, 106)]},
+        {"unit_ids": [101, *range(101, 106)]},
+        {"classes": ["a", "a", "b", "c"]},
+        {"class_geometry": [[1.0, 0.0], [1.0]]},
+        {"steps": [1 << 70]},
+        {"window": {"offset_us": 1 << 70, "duration_us": 100_000, "bin_us": 50_000}},
+    ],
+)
+def test_a_description_of_what_cannot_be_is_refused(parts, tmp_path, said):
+    """Ids, counts and times beyond what arrays hold; rows of unequal length; the same twice."""
+    path = tmp_path / "b.pt"
+    path.write_bytes(described(parts, said))
+    with pytest.raises(UserError, match=f"does not fit .{next(iter(said))}"):
+        load_bundle(path)
+
+
+def test_a_model_that_cannot_decide_as_early_as_it_says_is_refused(parts, tmp_path):
+    path = tmp_path / "b.pt"
+    path.write_bytes(described(parts, {"steps": [1]}))
+    with pytest.raises(UserError, match="found that it cannot"):
+        load_bundle(path)
+
+
+def described(parts, said):
+    """A bundle that says something else of itself."""
+    name = next(name for name in parts if name.endswith(INFO_FILE))
+    info = json.loads(parts[name]) | said
+    return zipped(parts | {name: json.dumps(info).encode()}, zipfile.ZIP_STORED)
 
 
 @pytest.mark.parametrize("held", [0, 8])

@@ -6,7 +6,13 @@ from tests.fuzz.run import TARGETS, run_target
 
 # Found by the ten thousand: seeds that once hung or crashed a reader.
 FOUND = [("damaged-record", 2249), ("bundle", 358), ("bundle", 13), ("made-up-session", 1105)]
-FOUND += [("control-lines", 1910), ("made-up-session", 6783), ("damaged-session", 421)]
+FOUND += [
+    ("bundle", 806),
+    ("rig-file", 1220),
+    ("control-lines", 1910),
+    ("made-up-session", 6783),
+    ("damaged-session", 421),
+]
 # Those that a case of costs most have fewest here.
 CASES = {"damaged-journal": 20, "damaged-record": 100, "bundle": 100, "rig-file": 150}
 
