@@ -5,9 +5,15 @@ of stimuli, the representational geometry, is partly shared (Kriegeskorte and
 Kievit 2013). Here it is a prior over class means: a stimulus shown to a new
 animal a few times also tells about the stimuli that other animals find like
 it. For each unit the class means are a Gaussian process over stimuli whose
-covariance is a mixture of the donors' geometry and of independence; mixture
-and size are those of highest marginal likelihood (Rasmussen and Williams
-2006, chapter 5), so that a geometry which does not fit is not used.
+covariance is a mixture of the donors' geometry and of independence; the
+mixture is that of highest marginal likelihood (Rasmussen and Williams 2006,
+chapter 5), so that a geometry which does not fit is not used.
+
+Most units of a probe tell little of a stimulus and some tell much. How much is
+each unit's own size of the process, drawn from a distribution that all units of
+the animal share and that is found from them (relevance, MacKay 1994; empirical
+Bayes on a grid, Efron 2014). A unit that does not follow what animals share is
+then taken for noise from the first trials on.
 """
 
 from __future__ import annotations
@@ -18,13 +24,17 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from offline.models.calibration import Float64Array, fit_temperature
 from offline.models.linear import LinearClassifier, class_means
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97)
-SIZES = tuple(np.geomspace(0.003, 3.0, 16).tolist())
+# Of the process in units of a trial's noise; the smallest is as good as nothing.
+SIZES = np.geomspace(0.0003, 10.0, 24)
+SIZE_ROUNDS, LEAST_SHARE_OF_SIZE = 12, 1e-4
+LEAST_FREEDOM = 60
 SYNTHETIC_TRIALS = 2000
 NOISES = (0.6, 0.8, 1.0, 1.3, 1.7)
 FREEDOM_OF_POISSON = 20.0
@@ -52,8 +62,8 @@ class Prior:
     ----------
     means : (classes, features)
         Posterior mean.
-    variance : (classes,)
-        Posterior variance, the same for every feature.
+    variance : (classes, features)
+        Posterior variance.
     share : float
         How much of the prior is the donors' geometry.
     """
@@ -160,21 +170,96 @@ def fit_prior(
         Variances of a trial's noise to choose from.
     """
     of_mean = float(np.mean(1 / number))
-    identity = np.eye(len(means))
-    best: tuple[float, float, float, float] = (-np.inf, 0.0, SIZES[0], noises[0])
-    for share in SHARES if geometry is not None else (0.0,):
-        mixed = identity if geometry is None else share * geometry + (1 - share) * identity
-        values, vectors = np.linalg.eigh(mixed)
-        energy = ((vectors.T @ means) ** 2).sum(axis=1)
-        for size, noise in product(SIZES, noises):
-            total = size * np.maximum(values, 0) + noise * of_mean
-            likelihood = -0.5 * (means.shape[1] * np.log(total) + energy / total).sum()
-            best = max(best, (float(likelihood), share, size, noise))
-    _, share, size, noise = best
-    mixed = identity if geometry is None else share * geometry + (1 - share) * identity
-    signal = size * mixed
-    gain = signal @ np.linalg.inv(signal + noise * of_mean * identity)
-    return Prior(gain @ means, np.maximum(np.diag(signal - gain @ signal), 0), share)
+    # Noise that is only guessed would pass for relevance.
+    alike = number.sum() - len(number) < LEAST_FREEDOM
+    shares = SHARES if geometry is not None else (0.0,)
+    candidates = [
+        _sized(means, _mixed(geometry, share, len(means)), noise * of_mean, share, alike)
+        for share, noise in product(shares, noises)
+    ]
+    return max(candidates, key=lambda sized: sized.likelihood).posterior(means)
+
+
+def _mixed(geometry: Float64Array | None, share: float, classes: int) -> Float64Array:
+    """Covariance over classes: so much of a geometry, the rest independence."""
+    identity = np.eye(classes)
+    return identity if geometry is None else share * geometry + (1 - share) * identity
+
+
+@dataclass(frozen=True, eq=False)
+class Sized:
+    """A covariance over classes, and how large each feature's process is likely to be.
+
+    Attributes
+    ----------
+    values, vectors : (classes,), (classes, classes)
+        The covariance's eigenvalues and eigenvectors.
+    noise : float
+        Variance of an average over trials.
+    share : float
+    weights : (features, sizes)
+        Probability of each of `SIZES`.
+    likelihood : float
+        Log marginal likelihood of all averages.
+    """
+
+    values: Float64Array
+    vectors: Float64Array
+    noise: float
+    share: float
+    weights: Float64Array
+    likelihood: float
+
+    def posterior(self, means: Float64Array) -> Prior:
+        """Class means of each feature: mean and variance over its sizes."""
+        signal = np.outer(SIZES, self.values)
+        gains = signal / (signal + self.noise)
+        gain = self.weights @ gains
+        turned = self.vectors.T @ means
+        found = self.vectors @ (gain.T * turned)
+        variance = self.vectors**2 @ (self.noise * gain).T
+        return Prior(found, variance, self.share)
+
+
+def _sized(
+    means: Float64Array, covariance: Float64Array, noise: float, share: float, alike: bool
+) -> Sized:
+    """How large features' processes are under a covariance; all the same if ``alike``."""
+    values, vectors = np.linalg.eigh(covariance)
+    values = np.maximum(values, 0)
+    total = np.outer(SIZES, values) + noise
+    energy = (vectors.T @ means).T ** 2
+    logs = -0.5 * (energy @ (1 / total).T + np.log(total).sum(axis=1))
+    if alike:
+        likelihood = float(logsumexp(logs.sum(axis=0)))
+        weights = np.broadcast_to(np.exp(logs.sum(axis=0) - likelihood), logs.shape)
+    else:
+        weights, likelihood = _relevances(logs)
+    return Sized(values, vectors, noise, share, weights, likelihood)
+
+
+def _relevances(logs: Float64Array) -> tuple[Float64Array, float]:
+    """Each feature's sizes under a distribution that all share, by expectation-maximisation.
+
+    Parameters
+    ----------
+    logs : (features, sizes)
+        Log likelihood of each size.
+
+    Returns
+    -------
+    weights : (features, sizes)
+    likelihood : float
+        Log marginal likelihood of all features.
+    """
+    common = np.full(logs.shape[1], 1 / logs.shape[1])
+    for _ in range(SIZE_ROUNDS):
+        joint = logs + np.log(common)
+        likelihoods = logsumexp(joint, axis=1, keepdims=True)
+        weights = np.exp(joint - likelihoods)
+        common = np.maximum(weights.mean(axis=0), LEAST_SHARE_OF_SIZE)
+        common /= common.sum()
+    return weights, float(likelihoods.sum())
 
 
 def low_rank_prior(means: Float64Array, number: NDArray[np.int64]) -> Prior:
@@ -189,7 +274,7 @@ def low_rank_prior(means: Float64Array, number: NDArray[np.int64]) -> Prior:
     y = np.maximum(values / noise, 1e-12)
     inside = np.maximum((y**2 - beta - 1) ** 2 - 4 * beta, 0)
     kept = np.where(y > 1 + np.sqrt(beta), np.sqrt(inside) / y, 0.0) * noise
-    variance = np.full(len(means), noise**2 / means.shape[1])
+    variance = np.full(means.shape, noise**2 / means.shape[1])
     return Prior((left * kept) @ right, variance, 0.0)
 
 
@@ -248,7 +333,7 @@ def _temperature(
     generator = np.random.default_rng(seed)
     codes = np.arange(SYNTHETIC_TRIALS) % len(prior.means)
     root = np.linalg.cholesky(covariance)
-    error = np.sqrt(prior.variance)[:, None] * generator.standard_normal(prior.means.shape)
+    error = np.sqrt(prior.variance) * generator.standard_normal(prior.means.shape)
     noise = generator.standard_normal((len(codes), len(root))) @ root.T
     trials = (prior.means + error)[codes] + noise
     return fit_temperature(trials @ weight.T + bias, codes)

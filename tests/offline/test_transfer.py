@@ -70,6 +70,16 @@ def test_without_geometry_means_are_drawn_to_the_centre_by_their_noise():
     assert kept == pytest.approx(0.8, abs=0.06)
 
 
+def test_units_that_tell_nothing_are_taken_for_noise():
+    rng = np.random.default_rng(0)
+    means = rng.normal(0, 0.5, (CLASSES, 400))
+    means[:, :100] += rng.normal(0, 1, (CLASSES, 100))
+    prior = fit_prior(means, np.full(CLASSES, 4), None)
+    kept = (prior.means * means).sum(axis=0) / (means**2).sum(axis=0)
+    assert np.median(kept[:100]) > 0.7
+    assert np.median(kept[100:]) < 0.1
+
+
 def test_a_bundle_of_one_animal_becomes_one_of_another(tmp_path):
     donor, other = tmp_path / "donor.pt", tmp_path / "other.pt"
     train_bundle(tuned_session(seed=0), TASK, "lda", WINDOW, donor)
