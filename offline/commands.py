@@ -47,8 +47,9 @@ def train(
     model: Annotated[
         str,
         typer.Option(
-            help="lda, grey-lda, poisson, logistic, stimulus-lda, early-lda, shallow, cnn, gru, "
-            "residual, ensemble, distilled; of several sessions unit-set or read-in."
+            help="lda, window-lda, grey-lda, poisson, logistic, stimulus-lda, early-lda, "
+            "shallow, cnn, gru, residual, ensemble, distilled; of several sessions unit-set or "
+            "read-in."
         ),
     ] = "lda",
     window: Window = "0:250:25",

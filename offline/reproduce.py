@@ -31,18 +31,21 @@ COHORT_SEED = 900
 # The first 50 ms still show the image before.
 WHOLE = WindowSpec.parse("50:250")
 IMAGE = WindowSpec.parse("50:250:50")
+# Where the model chooses its own window out of this one, on training trials.
+WIDE = WindowSpec.parse("0:300:25")
+WINDOW_OF = {"cnn": IMAGE, "gru": IMAGE, "window-lda": WIDE}
 MODELS_OF: dict[tuple[str, SplitKind], tuple[str, ...]] = {
     ("natural-scenes", "chronological"): (
-        *("lda", "grey-lda", "residual", "ensemble", "distilled"),
+        *("lda", "window-lda", "grey-lda", "residual", "ensemble", "distilled"),
         *("poisson", "shallow", "logistic", "gru", "cnn"),
     ),
     ("natural-vs-artificial", "block"): ("stimulus-lda", "lda", "shallow"),
     ("static-gratings", "chronological"): (
-        *("lda", "grey-lda", "residual", "ensemble"),
+        *("lda", "window-lda", "grey-lda", "residual", "ensemble"),
         *("poisson", "shallow", "logistic"),
     ),
     ("static-gratings-orientation", "chronological"): (
-        *("lda", "grey-lda", "residual", "ensemble"),
+        *("lda", "window-lda", "grey-lda", "residual", "ensemble"),
         *("poisson", "shallow", "logistic"),
     ),
     ("natural-vs-artificial", "random"): ("stimulus-lda", "lda", "shallow"),
@@ -50,7 +53,6 @@ MODELS_OF: dict[tuple[str, SplitKind], tuple[str, ...]] = {
 # These come last, so that a run that is stopped has the rest of the table.
 SLOW = ("poisson", "shallow", "logistic", "distilled", "gru", "cnn")
 QUICK_MODELS = ("lda", "stimulus-lda", "grey-lda", "residual")
-IMAGE_MODELS = ("cnn", "gru")
 
 
 # From three sessions on: two to learn from and one to ask.
@@ -104,7 +106,7 @@ def cells(paths: Sequence[Path], *, quick: bool = False) -> list[Cell]:
         for path in paths:
             found.append(Cell(path, base))
             for model in wanted:
-                window = IMAGE if model in IMAGE_MODELS else WHOLE
+                window = WINDOW_OF.get(model, WHOLE)
                 found.append(
                     Cell(path, replace(base, models=(model,), window=window, controls=False))
                 )

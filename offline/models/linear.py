@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -203,7 +204,16 @@ def _unstandardised(
     return LinearMap(weight, bias)
 
 
+Map = TypeVar("Map")
 MapFitter = Callable[[Float64Array, NDArray[np.int64], int], list[LinearMap]]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A candidate's loss on left-out groups, at the temperature that suits them."""
+
+    loss: float
+    temperature: float
 
 
 def choose(data: TrainingData, fit_maps: MapFitter, folds: int = 2) -> tuple[int, float]:
@@ -217,33 +227,54 @@ def choose(data: TrainingData, fit_maps: MapFitter, folds: int = 2) -> tuple[int
     folds : int
         How many groups are left out in turn, the last ones in time.
     """
+    return _best(score_maps(data, fit_maps, folds))
+
+
+def score_maps(data: TrainingData, fit_maps: MapFitter, folds: int = 2) -> list[Score]:
+    """`scored` for a fitter's maps."""
 
     def fit(fitted: TrainingData) -> list[LinearMap]:
         return fit_maps(features(fitted), fitted.codes, data.n_classes)
 
-    return choose_by(data, fit, lambda one, counts: one.logits(flat(counts)), folds)
+    return scored(data, fit, lambda one, counts: one.logits(flat(counts)), folds)
 
 
 def choose_by(
     data: TrainingData,
-    fit: Callable[[TrainingData], list[LinearMap]],
-    logits_of: Callable[[LinearMap, NDArray[np.uint16]], Float64Array],
+    fit: Callable[[TrainingData], list[Map]],
+    logits_of: Callable[[Map, NDArray[np.uint16]], Float64Array],
     folds: int = 2,
 ) -> tuple[int, float]:
     """`choose` for maps of anything that can be made of counts."""
+    return _best(scored(data, fit, logits_of, folds))
+
+
+def _best(scores: Sequence[Score]) -> tuple[int, float]:
+    """The score of least loss and its temperature; the first at 1 where none was measured."""
+    if not scores:
+        return 0, 1.0
+    best = min(range(len(scores)), key=lambda one: scores[one].loss)
+    return best, scores[best].temperature
+
+
+def scored(
+    data: TrainingData,
+    fit: Callable[[TrainingData], list[Map]],
+    logits_of: Callable[[Map, NDArray[np.uint16]], Float64Array],
+    folds: int = 2,
+) -> list[Score]:
+    """Each candidate's score on the last groups; none where no group can be left out."""
     pairs = data.inner_folds()[-folds:]
     if not pairs:
-        return 0, 1.0
+        return []
     codes = np.concatenate([held.codes for _, held in pairs])
     candidates = [[logits_of(one, held.counts) for one in fit(fitted)] for fitted, held in pairs]
     logits = [np.concatenate(parts) for parts in zip(*candidates, strict=True)]
     temperatures = [fit_temperature(scores, codes) for scores in logits]
-    losses = [
-        negative_log_likelihood(scores / t, codes)
+    return [
+        Score(negative_log_likelihood(scores / t, codes), t)
         for scores, t in zip(logits, temperatures, strict=True)
     ]
-    best = int(np.argmin(losses))
-    return best, temperatures[best]
 
 
 def fit_linear(data: TrainingData, fit_maps: MapFitter) -> LinearClassifier:

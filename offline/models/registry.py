@@ -21,12 +21,14 @@ from offline.models.early import fit_early_lda
 from offline.models.grey_lda import fit_grey_lda
 from offline.models.linear import fit_lda, fit_logistic, fit_poisson
 from offline.models.stimulus import fit_stimulus_lda
+from offline.models.window_lda import fit_window_lda
 from rtdecode.errors import UserError
 
 Fitter = Callable[[TrainingData, int], torch.nn.Module]
 
 MODELS: dict[str, Fitter] = {
     "lda": fit_lda,
+    "window-lda": fit_window_lda,
     "grey-lda": fit_grey_lda,
     "poisson": fit_poisson,
     "logistic": fit_logistic,

@@ -1,5 +1,7 @@
 """Baselines against scikit-learn and scipy, and the calibration they carry."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -128,3 +130,24 @@ def test_inner_folds_never_measure_what_they_were_fitted_to():
     for fitted, held in data.inner_folds():
         assert not np.intersect1d(fitted.counts, held.counts).size
         assert np.isin(held.codes, fitted.codes).all()
+
+
+def brief_trials(seed):
+    """Counts in ten bins of which the fourth to sixth alone tell the class."""
+    x, codes = trials(240, 30, seed=seed)
+    rng = np.random.default_rng(seed)
+    noise = rng.poisson(2.0, (240, 10, 30))
+    noise[:, 3:6] = rng.poisson(0.3 * x[:, None], (240, 3, 30))
+    return TrainingData(noise.astype(np.uint16), codes, CLASSES, time_groups(240))
+
+
+def test_window_lda_finds_the_bins_that_tell_and_is_lda_on_them():
+    data = brief_trials(0)
+    module = fit_model("window-lda", data)
+    weight = module.weight.detach().numpy().reshape(10, 30, CLASSES)
+    used = np.flatnonzero(np.abs(weight).sum(axis=(1, 2)))
+    assert used.tolist() == [3, 4, 5]
+    new = brief_trials(1)
+    alone = fit_lda(replace(data, counts=data.counts[:, 3:6].sum(axis=1, keepdims=True)))
+    expected = predict(alone, new.counts[:, 3:6].sum(axis=1, keepdims=True))
+    assert predict(module, new.counts) == pytest.approx(expected, abs=1e-5)

@@ -21,7 +21,7 @@ from tests.decoding.sessions import make_session, tuned_session
 
 TASK = "drifting_gratings.orientation"
 WINDOW = WindowSpec.parse("0:150:50")
-LINEAR = ("lda", "grey-lda", "poisson", "logistic", "stimulus-lda", "early-lda")
+LINEAR = ("lda", "window-lda", "grey-lda", "poisson", "logistic", "stimulus-lda", "early-lda")
 DEEP = ("shallow", "cnn", "gru", "residual", "ensemble", "distilled")
 
 
