@@ -101,13 +101,19 @@ def soak(
     seconds: Annotated[float, typer.Option(min=12.0, help="How long; an hour by default.")] = 3600,
     spikes: Annotated[int, typer.Option(min=1000, help="Spikes a second.")] = 20_000,
     backend: Backend = "torchscript",
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="Real-time scheduling for the decoder.")
+    ] = False,
+    display: Annotated[
+        bool, typer.Option("--display", help="A display draws the same streams, offscreen.")
+    ] = False,
     figures: JsonFile = None,
     force: Force = False,
 ) -> None:
     """Run for an hour: the last ten minutes beside the first, and memory."""
-    from benchmarks.soak import bench_soak
+    from benchmarks.soak import SoakSettings, bench_soak
 
-    bench_soak(seconds, spikes, backend, figures, force)
+    bench_soak(SoakSettings(seconds, spikes, backend, realtime, display), figures, force)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from rtdecode.realtime import settle
 
 FIND_S = 60.0
 WARM_S = 1.5
+SHOW_S = 15.0  # until a display draws
 EVERY_S = 0.5
 
 
@@ -73,28 +75,23 @@ class Watch:
 
 @contextmanager
 def decoder_running(
-    folder: Path, backend: str, options: tuple[str, ...] = ()
+    folder: Path, backend: str, realtime: bool = False, display: bool = False
 ) -> Iterator[tuple[Source, psutil.Process]]:
     """A decoder of a random bundle about a source of this process; its process."""
     write_random_bundle(folder / "decoder.pt")
     source = Source(UNITS, 250_000, floor=False)
     names = ["--spikes", streams.SPIKES, "--stimuli", streams.STIMULI]
+    options = ["--backend", backend, "--once", *(["--realtime"] if realtime else [])]
     before = set(psutil.Process().children())
     with Processes(progress_console) as processes:
         processes.start(
             "decoder",
-            [
-                "decode",
-                folder / "decoder.pt",
-                *names,
-                "--backend",
-                backend,
-                "--once",
-                *options,
-            ],
+            ["decode", folder / "decoder.pt", *names, *options],
             log=folder / "decoder.log",
         )
         (process,) = set(psutil.Process().children()) - before
+        if display:
+            show(processes, folder)
         source.connect()
         settle()  # the source is the clock of it all
         yield source, process
@@ -102,9 +99,18 @@ def decoder_running(
         processes.wait(60.0)
 
 
-def warm(source: Source, spikes_per_s: int) -> SpikePool:
+def show(processes: Processes, folder: Path) -> None:
+    """Start a display that draws without a screen until the source says that it has ended."""
+    shown = f"{streams.POSTERIOR} on {socket.gethostname()}"
+    picture = ["--snapshot", folder / "display.png", "--until-end", "--decoder", shown]
+    processes.start(
+        "display", ["view", "--offscreen", *picture], needed=False, log=folder / "display.log"
+    )
+
+
+def warm(source: Source, spikes_per_s: int, seconds: float = WARM_S) -> SpikePool:
     """Fill the ring at this load; the pool to go on with."""
     pool = SpikePool(spikes_per_s, UNITS)
-    source.run_block(PIPELINE, -1, pool, WARM_S)
+    source.run_block(PIPELINE, -1, pool, seconds)
     source.decisions()
     return pool

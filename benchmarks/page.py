@@ -83,8 +83,8 @@ TABLES: dict[str, tuple[str, Callable[[Figures], Iterator[Row]]]] = {
                 "late", "p50", "p95", "max", "memory_mib", "said_after_s"),
     ),
     "soak": ("soak", soak_rows),
-    "soak-sums": ("soak", facts("seconds", "spikes_per_s", "n", "unanswered", "incomplete",
-                                "memory_growth_mib")),
+    "soak-sums": ("soak", facts("seconds", "spikes_per_s", "realtime", "display", "n", "unanswered",
+                                "incomplete", "memory_growth_mib")),
     "peers": ("peers", columns("name", "n", "unanswered", "p50", "p95", "p99", "p99.9", "max",
                                "ratio_p50", "ratio_p95", "ratio_p99", "off_max")),
 }  # fmt: skip

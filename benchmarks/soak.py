@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import track
 
-from benchmarks.decoder_run import Watch, decoder_running, warm
+from benchmarks.decoder_run import SHOW_S, WARM_S, Watch, decoder_running, warm
 from benchmarks.loopback import own_loopback
 from benchmarks.machine import (
     check_json,
@@ -26,8 +28,30 @@ from rtdecode.kernels.ingest import KINDS
 from rtdecode.latency import percentiles
 
 BLOCK_S = 10.0
-COLUMNS = ("stretch", "n", "p50", "p95", "p99", "p99.9", "max")
+COLUMNS = ("stretch", "p50", "p95", "p99", "p99.9", "max")
 SHARE = 6  # first and last sixth: ten minutes of an hour
+
+
+@dataclass(frozen=True)
+class SoakSettings:
+    """What is run.
+
+    Attributes
+    ----------
+    seconds : float
+    spikes_per_s : int
+    backend : str
+    realtime : bool
+        Real-time scheduling for the decoder.
+    display : bool
+        A display draws the same streams without a screen.
+    """
+
+    seconds: float
+    spikes_per_s: int
+    backend: str
+    realtime: bool
+    display: bool
 
 
 def ends(blocks: Sequence[Sequence[Answered]]) -> tuple[dict[str, float], dict[str, float]]:
@@ -40,9 +64,39 @@ def ends(blocks: Sequence[Sequence[Answered]]) -> tuple[dict[str, float], dict[s
     return first, last
 
 
-def bench_soak(
-    seconds: float, spikes_per_s: int, backend: str, figures: Path | None, force: bool
-) -> None:
+@dataclass
+class Told:
+    """What the decoder told of its windows; summed, for an hour has many."""
+
+    kinds: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(KINDS), np.int64))
+    incomplete: int = 0
+
+    def take(self, decisions: Sequence[str]) -> None:
+        """Add decisions, JSON."""
+        for decision in map(json.loads, decisions):
+            self.incomplete += not decision["complete"]
+            self.kinds += [decision["spikes"][kind] for kind in KINDS]
+
+
+def soak(
+    settings: SoakSettings, folder: Path
+) -> tuple[list[list[Answered]], Told, Sequence[float]]:
+    """Windows by block, what was told of them, and the decoder's memory, MiB."""
+    blocks: list[list[Answered]] = []
+    told = Told()
+    n = max(SHARE, round(settings.seconds / BLOCK_S))
+    running = decoder_running(folder, settings.backend, settings.realtime, settings.display)
+    with running as (source, process):
+        pool = warm(source, settings.spikes_per_s, SHOW_S if settings.display else WARM_S)
+        watch = Watch(process)
+        with watch.running():
+            for block in track(range(n), "soaking", console=progress_console, transient=True):
+                blocks.append(source.run_block(PIPELINE, block, pool, settings.seconds / n))
+                told.take(source.decisions())
+    return blocks, told, watch.memory_mib
+
+
+def bench_soak(settings: SoakSettings, figures: Path | None, force: bool) -> None:
     """Measure, print and write.
 
     Raises
@@ -52,44 +106,26 @@ def bench_soak(
     """
     check_json(figures, force)
     machine = describe_machine()
-    blocks: list[list[Answered]] = []
-    kinds = np.zeros(len(KINDS), np.int64)
-    incomplete = 0
-    with (
-        own_loopback(),
-        tempfile.TemporaryDirectory(prefix="rtdecode-bench-") as folder,
-        decoder_running(Path(folder), backend) as (source, process),
-    ):
-        pool = warm(source, spikes_per_s)
-        watch = Watch(process)
-        n = max(SHARE, round(seconds / BLOCK_S))
-        with watch.running():
-            for block in track(range(n), "soaking", console=progress_console, transient=True):
-                blocks.append(source.run_block(PIPELINE, block, pool, seconds / n))
-                told = [json.loads(text) for text in source.decisions()]
-                incomplete += sum(not decision["complete"] for decision in told)
-                for decision in told:
-                    kinds += [decision["spikes"][kind] for kind in KINDS]
+    with own_loopback(), tempfile.TemporaryDirectory(prefix="rtdecode-bench-") as folder:
+        blocks, told, memory_mib = soak(settings, Path(folder))
     first, last = ends(blocks)
     windows = [window for block in blocks for window in block]
     found: dict[str, object] = {
         "n": len(windows),
         "unanswered": sum(not window.received_us for window in windows),
-        "incomplete": incomplete,
-        "spikes": dict(zip(KINDS, kinds.tolist(), strict=True)),
+        "incomplete": told.incomplete,
+        "spikes": dict(zip(KINDS, told.kinds.tolist(), strict=True)),
         "first_ms": first,
         "last_ms": last,
         "ratio_p50": round(last["p50"] / first["p50"], 3),
         "ratio_p95": round(last["p95"] / first["p95"], 3),
-        "memory_mib": [
-            round(mib, 1) for mib in watch.memory_mib[:: max(1, len(watch.memory_mib) // 60)]
-        ],
-        "memory_growth_mib": growth(watch.memory_mib),
+        "memory_mib": [round(mib, 1) for mib in memory_mib[:: max(1, len(memory_mib) // 60)]],
+        "memory_growth_mib": growth(memory_mib),
     }
-    conditions = {"seconds": seconds, "spikes_per_s": spikes_per_s, "backend": backend}
+    conditions = asdict(settings)
     told_of = ("n", "unanswered", "incomplete", "ratio_p50", "ratio_p95", "memory_growth_mib")
     print_heading("soak", machine, **conditions, **{key: found[key] for key in told_of})
-    rows: list[dict[str, object]] = [{"stretch": "first", "n": len(blocks), **first}]
-    rows.append({"stretch": "last", "n": len(blocks), **last})
+    rows: list[dict[str, object]] = [{"stretch": "first sixth", **first}]
+    rows.append({"stretch": "last sixth", **last})
     print_rows(rows, COLUMNS)
     write_json(figures, {"machine": machine, **conditions, **found}, force)

@@ -88,7 +88,8 @@ def test_sustained_tells_each_phase(bench):
 
 
 def test_soak_compares_its_ends(bench):
-    figures = bench("soak", "--seconds", "12", "--spikes", "5000")
+    figures = bench("soak", "--seconds", "12", "--spikes", "5000", "--display")
+    assert (figures["display"], figures["realtime"]) == (True, False)
     assert figures["n"] > 60
     assert figures["unanswered"] == 0
     assert figures["spikes"]["lost"] == 0
