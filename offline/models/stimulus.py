@@ -1,105 +1,156 @@
-"""Types of stimuli by way of the stimuli themselves.
+"""Types of stimuli by way of the stimuli themselves, and of no response at all.
 
 A decoder that is told two types alone learns what differs between the blocks
 they stand in. One that is told the stimuli (118 images, 30 gratings) must
-learn responses; the probabilities of a type's stimuli then add up.
+learn responses; the likelihoods of a type's stimuli then add up.
+
+An animal that does not attend responds to nothing for a second or two, and its
+windows then look like grey. Grey is therefore one stimulus more, which belongs
+to every type alike: a window that shows no response tells nothing, instead of
+telling the type whose responses happen to be the smaller.
+
+Units change their rates over tens of minutes, each by a share of its rate. The
+few blocks that train have seen little of that; a variance for it is added.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from offline.models.calibration import Float64Array, smoothed_loss
+from offline.geometry import fit_prior
+from offline.models.calibration import Float64Array, fit_temperature, smoothed_loss
 from offline.models.data import TrainingData
-from offline.models.linear import (
-    LinearClassifier,
-    LinearMap,
-    class_means,
-    constant,
-    features,
-    lda_maps,
-)
+from offline.models.grey_lda import ANSCOMBE, roots
+from offline.models.linear import NEVER, LinearMap, class_means, constant
 
 # Trials of a left-out group that are looked at, evenly spread: enough to choose by.
 MOST_MEASURED = 400
-MEAN_WEIGHTS = (1e-9, 2.0, 8.0)
+SHRINKAGES = (0.05, 0.15, 0.4)
+# Variance of a unit's slow change of rate, as a share of its rate squared.
+DRIFTS = (0.0, 0.3, 1.0)
+NO_RESPONSES = (0.0, 0.1, 0.4)
+SMALLEST = 1e-30
 
 
 class StimulusClassifier(torch.nn.Module):
-    """Probabilities of stimuli, added up by class."""
+    """Likelihoods of stimuli, added up by class; a share of windows has no response.
 
-    def __init__(self, stimuli: LinearClassifier, membership: Float64Array) -> None:
+    Parameters
+    ----------
+    stimuli : LinearMap
+        Of the square roots of whole-window counts; the last row is no response.
+    membership : (stimuli, classes)
+        Columns sum to 1.
+    no_response : float
+        Share of windows without one.
+    temperature : float
+    """
+
+    def __init__(
+        self, stimuli: LinearMap, membership: Float64Array, no_response: float, temperature: float
+    ) -> None:
         super().__init__()
-        self.stimuli = stimuli
-        self.membership = constant(membership)
+        self.weight = constant(stimuli.weight.T)
+        self.bias = constant(stimuli.bias)
+        spread = np.full((1, membership.shape[1]), no_response)
+        self.membership = constant(np.concatenate([membership * (1 - no_response), spread]))
+        self.temperature = temperature
+        self.offset = ANSCOMBE
+        self.smallest = SMALLEST
 
     def forward(self, counts: torch.Tensor) -> torch.Tensor:
         """Counts (n, bins, units) float32 to probabilities (n, classes) float32."""
-        return self.stimuli(counts) @ self.membership
+        logits = torch.sqrt(counts.sum(dim=1) + self.offset) @ self.weight + self.bias
+        likelihoods = torch.softmax(logits, dim=1) @ self.membership
+        evidence = torch.log(likelihoods + self.smallest)
+        return torch.softmax(evidence / self.temperature, dim=1)
 
 
-def class_logits(
-    log_temperature: float, logits: Float64Array, class_of: NDArray[np.int64]
-) -> Float64Array:
-    """Logits of classes (n, classes) from those of stimuli; classes weigh the same."""
-    scaled = logits / np.exp(log_temperature)
-    columns = [
-        logsumexp(scaled[:, class_of == c], axis=1) - np.log(np.count_nonzero(class_of == c))
-        for c in range(class_of.max() + 1)
-    ]
-    return np.stack(columns, axis=1)
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen on left-out groups."""
+
+    shrinkage: float
+    drift: float
+    no_response: float
+    temperature: float
+    loss: float
+
+
+def memberships(class_of: NDArray[np.int64], n_classes: int) -> Float64Array:
+    """(stimuli, classes): which class a stimulus is of; columns sum to 1."""
+    found = np.eye(n_classes)[class_of]
+    return found / found.sum(axis=0)
+
+
+def stimulus_maps(data: TrainingData) -> dict[tuple[float, float], LinearMap]:
+    """LDA of stimuli and grey for every shrinkage and drift."""
+    n = len(data.class_of)
+    x = roots(data.counts)
+    means = class_means(x, data.conditions, n)
+    number = np.bincount(data.conditions, minlength=n)
+    residual = x - means[data.conditions]
+    within = residual.T @ residual / max(len(x) - np.count_nonzero(number), 1)
+    scale, middle = np.sqrt(np.diag(within)) + 1e-6, x.mean(axis=0)
+    seen = number > 0
+    prior = fit_prior((means[seen] - middle) / scale, number[seen], None)
+    means[seen] = prior.means * scale + middle
+    grey = roots(data.grey).mean(axis=0) if len(data.grey) else middle
+    rows = np.concatenate([means, grey[None]]) - middle
+    # The root of a count has a quarter of the count's variance over its mean.
+    of_drift = data.counts.sum(axis=1).mean(axis=0) / 4
+    maps = {}
+    for shrinkage, drift in product(SHRINKAGES, DRIFTS):
+        floor = shrinkage * np.diag(within).mean()
+        noise = (1 - shrinkage) * within + np.diag(floor + drift * of_drift)
+        weight = np.linalg.solve(noise, rows.T).T
+        bias = -0.5 * (weight * rows).sum(axis=1) - weight @ middle
+        maps[shrinkage, drift] = LinearMap(weight, np.where([*seen, True], bias, NEVER))
+    return maps
+
+
+def evidence(logits: Float64Array, membership: Float64Array, no_response: float) -> Float64Array:
+    """Log likelihood of each class but for a common term, (n, classes)."""
+    of_stimuli = logits[:, :-1, None] + np.log(membership * (1 - no_response) + SMALLEST)
+    response = logsumexp(of_stimuli, axis=1)
+    return np.logaddexp(response, logits[:, -1:] + np.log(no_response + SMALLEST))
+
+
+def _left_out(
+    data: TrainingData,
+) -> Iterator[tuple[NDArray[np.int64], dict[tuple[float, float], Float64Array]]]:
+    """For each group left out: codes of its trials, and their logits by every map."""
+    for fitted, left_out in data.inner_folds():
+        held = left_out.take(np.arange(0, len(left_out), max(len(left_out) // MOST_MEASURED, 1)))
+        x = roots(held.counts)
+        yield held.codes, {key: one.logits(x) for key, one in stimulus_maps(fitted).items()}
+
+
+def choose_stimulus(data: TrainingData, membership: Float64Array) -> Choice:
+    """What is best on left-out groups."""
+    groups = list(_left_out(data))
+    codes = np.concatenate([found for found, _ in groups])
+    tried = []
+    for shrinkage, drift in product(SHRINKAGES, DRIFTS):
+        logits = np.concatenate([found[shrinkage, drift] for _, found in groups])
+        for share in NO_RESPONSES if len(data.grey) else NO_RESPONSES[:1]:
+            scores = evidence(logits, membership, share)
+            temperature = fit_temperature(scores, codes)
+            loss = smoothed_loss(scores / temperature, codes)
+            tried.append(Choice(shrinkage, drift, share, temperature, loss))
+    return min(tried, key=lambda choice: choice.loss)
 
 
 def fit_stimulus_lda(data: TrainingData, seed: int = 0) -> StimulusClassifier:
-    """LDA of the stimuli; shrinkage and temperature from classes on left-out groups."""
-    n_conditions = len(data.class_of)
-    pairs = data.inner_folds()
-    scores, measured = [], []
-    for fitted, left_out in pairs:
-        maps = condition_maps(fitted, n_conditions)
-        step = max(len(left_out) // MOST_MEASURED, 1)
-        held = left_out.take(np.arange(0, len(left_out), step))
-        measured.append(held.codes)
-        x = features(held)
-        scores.append([m.logits(x) for m in maps])
-    candidates = [np.concatenate(parts) for parts in zip(*scores, strict=True)]
-    codes = np.concatenate(measured)
-    fits = [_best_temperature(logits, codes, data.class_of) for logits in candidates]
-    best = int(np.argmin([loss for loss, _ in fits]))
-    log_temperature = fits[best][1]
-    chosen = condition_maps(data, n_conditions)[best]
-    membership = np.eye(data.n_classes)[data.class_of]
-    bias = chosen.bias - np.exp(log_temperature) * np.log(membership.sum(axis=0))[data.class_of]
-    linear = LinearClassifier(chosen.weight, bias, np.exp(log_temperature))
-    return StimulusClassifier(linear, membership)
-
-
-def condition_maps(data: TrainingData, n_conditions: int) -> list[LinearMap]:
-    """LDA of stimuli, their means drawn towards their class's by several weights.
-
-    The noise in the mean of a few trials makes a stimulus look farther from
-    everything than it is; a mean of n trials counts ``n / (n + weight)``.
-    """
-    x = features(data)
-    means = class_means(x, data.conditions, n_conditions)
-    number = np.bincount(data.conditions, minlength=n_conditions)[:, None]
-    of_class = class_means(x, data.codes, data.n_classes)[data.class_of]
-    sets = [of_class + (means - of_class) * number / (number + w) for w in MEAN_WEIGHTS]
-    return lda_maps(x, data.conditions, n_conditions, mean_sets=sets)
-
-
-def _best_temperature(
-    logits: Float64Array, codes: NDArray[np.int64], class_of: NDArray[np.int64]
-) -> tuple[float, float]:
-    """Loss of the classes and the logarithm of the temperature that makes it least."""
-    to_classes = partial(class_logits, logits=logits, class_of=class_of)
-    found = minimize_scalar(
-        lambda log_t: smoothed_loss(to_classes(log_t), codes), bounds=(-3.0, 14.0), method="bounded"
-    )
-    return float(found.fun), float(found.x)
+    """LDA of the stimuli; all that is chosen is chosen by classes on left-out groups."""
+    membership = memberships(data.class_of, data.n_classes)
+    choice = choose_stimulus(data, membership)
+    stimuli = stimulus_maps(data)[choice.shrinkage, choice.drift]
+    return StimulusClassifier(stimuli, membership, choice.no_response, choice.temperature)
