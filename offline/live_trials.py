@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from rtdecode import streams
 from rtdecode.bundle import BundleInfo
-from rtdecode.engine import CountArray, Decision, Engine, EngineSettings, ProbabilityArray
+from rtdecode.decision import CountArray, Decision, ProbabilityArray
+from rtdecode.engine import Engine, EngineSettings
 from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import WATERMARKS
 from rtdecode.kernels.stamps import stamps_to_us

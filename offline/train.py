@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from offline.geometry import class_geometry
 from offline.grey import Grey, grey_windows
-from offline.models.early import EarlyClassifier
+from offline.models.early import EarlyClassifier, early_figures
 from offline.models.registry import fit_model, predict
 from offline.models.training import check_device
 from offline.protocol import EARLY_WINDOW, Outcome, run_folds, summarise, training_data
@@ -42,7 +42,9 @@ class TrainResult:
     metrics : dict of str to float
         ``accuracy``, ``chance``, ``calibration_error`` and ``trials`` on trials
         kept out; ``accuracy_shuffled`` with training labels dealt out anew and
-        ``accuracy_0_30_ms`` from the 30 ms after onset, under the same split.
+        ``accuracy_0_30_ms`` from the 30 ms after onset, under the same split. Of a
+        bundle that decides early and of a chronological split also
+        ``accuracy_early`` and ``mean_decision_ms``, after onset.
     """
 
     info: BundleInfo
@@ -191,6 +193,9 @@ def train(
         fitted=module if is_one else None,
         device=device,
     )
+    if is_one and isinstance(module, EarlyClassifier):
+        held = folds[0].test
+        metrics |= early_figures(module, counts[held], task.codes()[held], window)
     geometry = np.round(class_geometry(data.counts, data.codes, data.n_classes, data.grey), 5)
     used = SessionUsed(
         name=session.name,

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from rtdecode.bundle import BundleInfo
+from rtdecode.decision import Window
 from rtdecode.decoder import Decoder
-from rtdecode.engine import Engine, Window
+from rtdecode.engine import Engine
 from rtdecode.errors import UserError
 from rtdecode.kernels.sums import Sums, close_sum, free_sum, make_sums, open_sum, sum_counts
 from rtdecode.onnx_decoder import OnnxDecoder

@@ -83,6 +83,10 @@ def decode(
         float | None,
         typer.Option(metavar="HOP_MS", help="A window every so many milliseconds, not at markers."),
     ] = None,
+    early: Annotated[
+        bool,
+        typer.Option("--early", help="Decide within the window, once the bundle is sure enough."),
+    ] = False,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Real-time scheduling, where the system allows it.")
     ] = False,
@@ -108,6 +112,7 @@ def decode(
         "streams.stimuli": stimuli,
         "engine.lateness_ms": None if lateness is None else lateness_ms(lateness),
         "engine.sliding_ms": None if sliding is None else hop_ms(sliding),
+        "engine.early": True if early else None,
         "engine.backend": backend,
         "engine.compiled": False if plain else None,
         "engine.realtime": True if realtime else None,
@@ -118,18 +123,17 @@ def decode(
     with _display(rig, live=session is None):
         if rig.engine.realtime:
             _raise_priority()
+        from rtdecode.live_settings import settings_of, windows_of
         from rtdecode.run import Files, print_figures, run_live, run_offline
 
         files = Files(figures, posteriors, force, rig.record.file if session is None else None)
         if session is None:
-            from rtdecode.live_settings import settings_of
-
             found = run_live(_bundle(rig), settings_of(rig, once, windows), files)
         else:
             between = (microseconds(start), microseconds(stop))
-            hop_us = round(rig.engine.sliding_ms * 1000)
-            backend = rig.engine.backend
-            found = run_offline(_bundle(rig), session, files, *between, hop_us, backend)
+            found = run_offline(
+                _bundle(rig), session, files, *between, windows_of(rig.engine), rig.engine.backend
+            )
     print_figures(found)
 
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from rtdecode.bundle import BundleInfo, file_sha256, load_bundle
+from rtdecode.early import StoppingRule
 from rtdecode.errors import UserError
 
 
@@ -77,6 +78,37 @@ class Decoder:
         with torch.inference_mode():
             output = cast(Any, self._module).upto(self._input, n_bins)
             return cast(NDArray[np.float32], output.numpy()[0])
+
+    def stopping_rule(self, decide_at: float = 0.0) -> StoppingRule:
+        """When this bundle is sure enough to decide within a window.
+
+        Parameters
+        ----------
+        decide_at : float
+            Top probability that is enough; 0 for what the bundle states.
+
+        Raises
+        ------
+        UserError
+            If the bundle cannot decide early.
+        """
+        steps, enough = self.info.steps, decide_at or self.info.decide_at
+        if not steps:
+            raise UserError(
+                f"expected a bundle that can decide early, found one of {self.info.model!r}: train "
+                "one with --model early-lda, or decide at the window's end"
+            )
+        if enough is None:
+            raise UserError(
+                "expected a probability to decide at in the bundle, found none: give "
+                "engine.decide_at, as 0.9"
+            )
+        if list(steps) != sorted(set(steps)) or steps[-1] > self.info.window.n_bins:
+            raise UserError(
+                f"expected steps upwards within {self.info.window.n_bins} bins in the bundle, "
+                f"found {', '.join(map(str, steps))}: make a new one with rtdecode train"
+            )
+        return StoppingRule(self.predict_upto, steps, enough)
 
     def _take(self, counts: NDArray[np.uint16]) -> None:
         # One bin would be copied to all of them without a word.

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.decision import CountArray, Decision, ProbabilityArray, Window
+from rtdecode.early import StoppingRule, first_bins
+from rtdecode.errors import UserError
 from rtdecode.kernels import ingest as rows
 from rtdecode.kernels.parts import Parts, gather, ingest_part, make_parts
 from rtdecode.kernels.ring import HEAD, OPEN_FROM_US, bin_ring_window
 from rtdecode.microseconds import FOREVER_US, NEVER_US
 from rtdecode.windows import Hops, WindowSpec
-
-CountArray = NDArray[np.uint16]
-ProbabilityArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class EngineSettings:
         Spikes that the ring holds.
     hop_us : int
         Windows open by themselves, their ends a hop apart; 0 for at markers alone.
+    early : bool
+        Decide within the window as soon as the bundle is sure enough.
+    decide_at : float
+        The top probability that is enough then; 0 for what the bundle states.
     """
 
     lateness_us: int = 50_000
@@ -51,64 +55,8 @@ class EngineSettings:
     retain_us: int = 1_000_000
     capacity: int = 1 << 21
     hop_us: int = 0
-
-
-@dataclass(frozen=True, order=True)
-class Window:
-    """A window that waits for its spikes; in order of its end.
-
-    Attributes
-    ----------
-    end_us, number, start_us, onset_us : int
-        Microseconds of the stream's clock; ``number`` counts windows as they open.
-    label : str
-        The true label where the marker carries one, else empty.
-    session_us : int or None
-        The onset in the session's own time, where a replay tells it.
-    sliding : bool
-        Opened by the clock, not by a marker.
-    """
-
-    end_us: int
-    number: int
-    start_us: int = field(compare=False)
-    onset_us: int = field(compare=False)
-    label: str = field(compare=False, default="")
-    session_us: int | None = field(compare=False, default=None)
-    sliding: bool = field(compare=False, default=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """What the decoder says of one window.
-
-    Attributes
-    ----------
-    window : Window
-    counts : (bins, units) uint16
-        The engine's own buffer: copy it to keep it beyond the next decision.
-    probabilities : (classes,) float32
-    in_window : int
-        Spikes in ``counts``.
-    by_watermark : bool
-        Closed by the source's word; else by the lateness allowance.
-    complete : bool
-        By watermark, and no spike of the window is known to be missing.
-    spikes : (6,) int64
-        Rows since the decision before, by ``rtdecode.kernels.ingest.KINDS``.
-    bin_ns, infer_ns : int
-        What binning and inference took on the caller's tick.
-    """
-
-    window: Window
-    counts: CountArray
-    probabilities: ProbabilityArray
-    in_window: int
-    by_watermark: bool
-    complete: bool
-    spikes: NDArray[np.int64]
-    bin_ns: int
-    infer_ns: int
+    early: bool = False
+    decide_at: float = 0.0
 
 
 def _no_tick() -> int:
@@ -138,6 +86,8 @@ class Engine:
     settings : EngineSettings
     tick : callable, optional
         A nanosecond counter that times the stages; none by default.
+    rule : StoppingRule, optional
+        When to decide before a window's last bin; never without.
 
     Attributes
     ----------
@@ -156,8 +106,15 @@ class Engine:
         predict: Callable[[CountArray], ProbabilityArray],
         settings: EngineSettings | None = None,
         tick: Callable[[], int] = _no_tick,
+        rule: StoppingRule | None = None,
     ) -> None:
         self.settings = settings or EngineSettings()
+        if rule is not None and self.settings.hop_us:
+            raise UserError(
+                "expected windows at markers where decisions fall early, found sliding ones: "
+                "leave out one of the two"
+            )
+        self.rule = rule
         self.spec = spec
         retain_us = self.settings.retain_us + spec.duration_us
         self.intake = rows.make_intake(unit_ids, self.settings.capacity, retain_us)
@@ -188,9 +145,20 @@ class Engine:
         """End of the window that closes next; None where none is open."""
         return self._open[0].end_us if self._open else None
 
-    def decide_with(self, predict: Callable[[CountArray], ProbabilityArray]) -> None:
+    def decide_with(
+        self,
+        predict: Callable[[CountArray], ProbabilityArray],
+        rule: StoppingRule | None = None,
+    ) -> None:
         """Decide with another model from the next window on."""
-        self._predict = predict
+        self._predict, self.rule = predict, rule
+
+    def rehearse(self, counts: CountArray) -> None:
+        """Run the model as for the window that closes next, and leave what it says."""
+        if self.rule is None:
+            self._predict(counts)
+        elif self._open:
+            self.rule.predict(counts, self._open[0].bins)
 
     def hear(self, streams: int) -> None:
         """Expect so many spike streams, each with watermarks and a sequence of its own."""
@@ -250,8 +218,9 @@ class Engine:
         self, onset_us: int, label: str = "", session_us: int | None = None, sliding: bool = False
     ) -> Window:
         start_us = onset_us + self.spec.offset_us
-        end_us = start_us + self.spec.duration_us
-        window = Window(end_us, self._opened, start_us, onset_us, label, session_us, sliding)
+        bins = self.spec.n_bins if self.rule is None else self.rule.steps[0]
+        end_us = start_us + bins * self.spec.bin_us
+        window = Window(end_us, self._opened, start_us, onset_us, bins, label, session_us, sliding)
         self._opened += 1
         heapq.heappush(self._open, window)
         if self.follower is not None:
@@ -326,17 +295,23 @@ class Engine:
                 self.skipped += 1
                 self._drop(window)
                 continue
-            yield self._decide(window, by_watermark)
+            decision = self._decide(window, by_watermark)
+            if decision is not None:
+                yield decision
 
-    def _decide(self, window: Window, by_watermark: bool) -> Decision:
+    def _decide(self, window: Window, by_watermark: bool) -> Decision | None:
+        """The decision; None where what has come is not enough yet and the window stays open."""
+        rule, counts = self.rule, self._counts
         started = self._tick()
-        in_window = bin_ring_window(
-            self.intake.ring, window.start_us, self.spec.bin_us, self._counts
-        )
+        used = counts if rule is None else first_bins(counts, window.bins)
+        in_window = bin_ring_window(self.intake.ring, window.start_us, self.spec.bin_us, used)
         binned = self._tick()
         self.deciding = window  # for a predictor that has followed its spikes
-        probabilities = self._predict(self._counts)
+        probabilities = self._predict(counts) if rule is None else rule.predict(counts, window.bins)
         inferred = self._tick()
+        if rule is not None and not rule.is_enough(probabilities, window.bins):
+            self._wait_for(window, rule.next_step(window.bins))
+            return None
         complete = by_watermark and self._nothing_missing(window)
         self._close(window)
         return Decision(
@@ -350,6 +325,11 @@ class Engine:
             binned - started,
             inferred - binned,
         )
+
+    def _wait_for(self, window: Window, bins: int) -> None:
+        """Look at a window again when so many of its bins have come."""
+        end_us = window.start_us + bins * self.spec.bin_us
+        heapq.heappush(self._open, replace(window, bins=bins, end_us=end_us))
 
     def _nothing_missing(self, window: Window) -> bool:
         """Whether we listened from the window's start on and no row was lost since."""

@@ -18,8 +18,10 @@ import numpy as np
 
 from rtdecode import sources, streams
 from rtdecode.backends import follow
+from rtdecode.decision import Decision
 from rtdecode.decoder import Decoder
-from rtdecode.engine import Decision, Engine, EngineSettings
+from rtdecode.early import DecisionTimes
+from rtdecode.engine import Engine
 from rtdecode.health import Health, State
 from rtdecode.host_clocks import HostClocks
 from rtdecode.kernels.ingest import WATERMARK_US
@@ -40,7 +42,7 @@ from rtdecode.swap import check_successor
 from rtdecode.trigger import Mode, are_probabilities
 from rtdecode.triggers.evidence import evidence_of
 from rtdecode.triggers.firing import Firing
-from rtdecode.virtual import new_engine
+from rtdecode.virtual import new_engine, rule_of
 from rtdecode.watchdog import Watchdog
 
 IDLE_US = 10 * US_PER_MS  # how long spikes are pumped before markers are looked at
@@ -81,6 +83,7 @@ class LiveDecoder:
         self.engine = new_engine(decoder, settings.engine)
         self.log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
         self.keep_log = False
+        self.times = DecisionTimes(decoder.info.window)
         self._silence = np.zeros(decoder.info.shape, np.uint16)
         self._on_state = on_state
         self._on_news = on_news
@@ -146,7 +149,7 @@ class LiveDecoder:
     def _warm_up(self) -> None:
         """Compile every kernel and warm the model, on an engine that is thrown away."""
         self.decoder.warm_up()
-        scratch = new_engine(self.decoder, EngineSettings(capacity=16))
+        scratch = new_engine(self.decoder, replace(self.settings.engine, capacity=16, hop_us=0))
         follow(self.decoder, scratch)
         window = scratch.mark(0)
         samples = np.array([[self.decoder.info.unit_ids[0], 0], [-1, 1]], np.int32)
@@ -214,7 +217,7 @@ class LiveDecoder:
         if due_us > streams.clock_us() + HOT_US:
             self._pump_until(FOREVER_US, due_us - HOT_US)
             for _ in range(HOT_RUNS):
-                self.decoder.predict(self._silence)
+                self.engine.rehearse(self._silence)
         lateness_us = self.engine.settings.lateness_us
         patience_us = min(self._clock.lsl_us(end_us + lateness_us), streams.clock_us() + IDLE_US)
         self._pump_until(end_us, patience_us)
@@ -239,6 +242,8 @@ class LiveDecoder:
         age_us = self.health.data_age_us(now_us)
         self.health.strain.closed(self.engine, decision.by_watermark, age_us, now_us)
         self.health.latency.add(stages_ms)
+        if self.engine.rule is not None:
+            self.times.add(decision.window.end_us - decision.window.onset_us)
         if self.keep_log:
             self.log.add(decision)
 
@@ -264,11 +269,12 @@ class LiveDecoder:
         UserError
             If it does not fit in the place of the one that runs.
         """
-        check_successor(self.decoder, decoder)
+        rule = rule_of(decoder, self.settings.engine)
+        check_successor(self.decoder, decoder, self.settings.engine.early)
         self.decoder = decoder
         self._outputs.bundle = decoder.sha256
         self.firing.follow(decoder.info)
-        self.engine.decide_with(decoder.predict)
+        self.engine.decide_with(decoder.predict, rule)
         if self._pump is not None:
             self._pump.sum_into(follow(decoder, self.engine))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rtdecode.engine import EngineSettings
 from rtdecode.errors import UserError
 from rtdecode.markers import AS_THEY_ARE, MarkerMap
 from rtdecode.microseconds import US_PER_MS
-from rtdecode.rig import OutputsSection, Rig
+from rtdecode.rig import EngineSection, OutputsSection, Rig
 from rtdecode.trigger import TriggerSettings
 
 
@@ -66,6 +66,15 @@ class LiveSettings:
     backend: str = "torchscript"
 
 
+def windows_of(section: EngineSection) -> EngineSettings:
+    """Which windows there are and when they are decided; the same live and offline."""
+    return EngineSettings(
+        hop_us=round(section.sliding_ms * US_PER_MS),
+        early=section.early,
+        decide_at=section.decide_at,
+    )
+
+
 def settings_of(rig: Rig, once: bool = False, most_windows: int = 0) -> LiveSettings:
     """A rig's settings as the decoder process takes them.
 
@@ -80,13 +89,13 @@ def settings_of(rig: Rig, once: bool = False, most_windows: int = 0) -> LiveSett
             "record holds spikes; record counts with LabRecorder, or leave record.file empty"
         )
     section = rig.engine
-    engine = EngineSettings(
+    engine = replace(
+        windows_of(section),
         lateness_us=round(section.lateness_ms * US_PER_MS),
         dedup_us=round(section.dedup_ms * US_PER_MS),
         ahead_us=round(section.ahead_ms * US_PER_MS),
         retain_us=round(section.retain_ms * US_PER_MS),
         capacity=section.ring_spikes,
-        hop_us=round(section.sliding_ms * US_PER_MS),
     )
     return LiveSettings(
         engine=engine,

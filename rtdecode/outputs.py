@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from rtdecode import streams
+from rtdecode.decision import Decision
 from rtdecode.decoder import Decoder
-from rtdecode.engine import Decision
 from rtdecode.kernels.ingest import KINDS
 from rtdecode.microseconds import US_PER_MS
 from rtdecode.probes import Probes
@@ -100,6 +100,8 @@ class Outputs:
             "session_us": window.session_us,
             "start_us": window.start_us,
             "end_us": window.end_us,
+            "bins_used": window.bins,
+            "bins": len(decision.counts),
             "label": window.label,
             "top": self._classes[top] if sound else "",
             "p": round(float(decision.probabilities[top]), 6) if sound else None,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.engine import Decision
+from rtdecode.decision import Decision
 from rtdecode.files import check_writable
 
 
@@ -36,6 +36,7 @@ class PosteriorLog:
         self.counts: list[NDArray[np.uint16]] = []
         self.probabilities: list[NDArray[np.float32]] = []
         self.complete: list[bool] = []
+        self.bins_used: list[int] = []
 
     def __len__(self) -> int:
         return len(self.onset_us)
@@ -50,6 +51,7 @@ class PosteriorLog:
             self.counts.append(decision.counts.copy())
         self.probabilities.append(decision.probabilities.copy())
         self.complete.append(decision.complete)
+        self.bins_used.append(window.bins)
 
     def shift(self, by_us: int) -> None:
         """Move every onset, as from the stream's time into the session's."""
@@ -64,7 +66,8 @@ class PosteriorLog:
             ``onset_us`` (windows,) int64, ``counts`` (windows, bins, units)
             uint16, ``probabilities`` (windows, classes) float32, ``classes``
             (classes,) str, ``unit_ids`` (units,) int64, ``label`` (windows,)
-            str, ``complete`` (windows,) bool.
+            str, ``complete`` (windows,) bool, ``bins_used`` (windows,) int64:
+            of a decision that fell early the counts of later bins are zero.
         """
         return {
             "onset_us": np.array(self.onset_us, np.int64),
@@ -76,6 +79,7 @@ class PosteriorLog:
             "unit_ids": np.array(self.unit_ids, np.int64),
             "label": np.array(self.label, np.str_),
             "complete": np.array(self.complete, np.bool_),
+            "bins_used": np.array(self.bins_used, np.int64),
         }
 
     def save(self, path: Path, force: bool = False) -> None:

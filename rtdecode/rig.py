@@ -66,6 +66,14 @@ class EngineSection(Section):
             ge=0, le=1000, description="A window every so many milliseconds; 0: one at each marker"
         ),
     ] = 0.0
+    early: Annotated[
+        bool,
+        Field(description="Decide within the window, as soon as the bundle is sure enough"),
+    ] = False
+    decide_at: Annotated[
+        float,
+        Field(ge=0, le=1, description="Probability at which it is; 0: what the bundle states"),
+    ] = 0.0
     dedup_ms: Annotated[
         Milliseconds,
         Field(description="How far back a spike's duplicate is looked for; 0: not at all"),

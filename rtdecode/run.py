@@ -14,8 +14,10 @@ from rich.progress import track
 from rich.table import Table
 
 from rtdecode.backends import TORCHSCRIPT, follow, load_decoder
+from rtdecode.decision import Decision
 from rtdecode.decoder import Decoder
-from rtdecode.engine import Decision, Engine, EngineSettings
+from rtdecode.early import DecisionTimes
+from rtdecode.engine import Engine, EngineSettings
 from rtdecode.files import check_writable
 from rtdecode.health import Health
 from rtdecode.latency import LatencyLog
@@ -91,7 +93,7 @@ def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, ob
     figures = _figures(live.log, live.engine.totals, live.health.latency, live.health.windows)
     figures |= {"windows_incomplete": live.health.incomplete, "markers": live.health.markers}
     figures |= {"windows_skipped": live.engine.skipped, "windows_faulted": live.health.faulted}
-    figures["trigger"] = live.firing.told()
+    figures |= {"trigger": live.firing.told(), "decided": live.times.told()}
     files.write(figures, live.log)
     return figures
 
@@ -118,13 +120,14 @@ def run_offline(
     files: Files,
     start_us: int | None = None,
     stop_us: int | None = None,
-    hop_us: int = 0,
+    how: EngineSettings | None = None,
     backend: str = TORCHSCRIPT,
 ) -> dict[str, object]:
     """Decode a recorded session on the virtual clock; the figures of the run.
 
-    With a hop, windows slide over the session; else they lie at its presentations. The
-    record of a run of this bundle is decoded as it was then, row by row and window by window.
+    With a hop in ``how``, windows slide over the session; else they lie at its presentations.
+    The record of a run of this bundle is decoded as it was then, row by row and window by
+    window.
 
     Raises
     ------
@@ -133,27 +136,31 @@ def run_offline(
     """
     files.check()
     decoder = load_decoder(bundle, backend)
-    again = None if hop_us else open_again(decoder, path)
+    how = how or EngineSettings()
+    again = open_again(decoder, path, how)
     if again is not None:
         engine, n = again.engine, len(again.record.decisions)
         follow(decoder, engine)
         decisions = again.decisions(start_us, stop_us)
     else:
         session = units_of_bundle(decoder, read_session(path, quality=QualityFilter.off()))
-        engine = new_engine(decoder, EngineSettings(hop_us=hop_us))
+        engine = new_engine(decoder, how)
         follow(decoder, engine)
         n, decisions = _decisions(decoder, engine, session, start_us, stop_us)
     log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
-    latency = LatencyLog()
+    latency, times = LatencyLog(), DecisionTimes(engine.spec)
     windows = incomplete = 0
     for decision in track(decisions, "decoding", n, console=console, transient=True):
-        if not hop_us or files.posteriors is not None:
+        if not how.hop_us or files.posteriors is not None:
             log.add(decision)
         windows += 1
         incomplete += not decision.complete
         latency.add({"bin": decision.bin_ns / 1e6, "infer": decision.infer_ns / 1e6})
+        if engine.rule is not None:
+            times.add(decision.window.end_us - decision.window.onset_us)
     figures = _figures(log, engine.totals, latency, windows)
     figures |= {"windows_incomplete": incomplete, "windows_skipped": engine.skipped}
+    figures["decided"] = times.told()
     if again is not None:
         figures["as_recorded"] = again.comparison.told()
     files.write(figures, log)
@@ -218,7 +225,7 @@ def print_figures(figures: Mapping[str, object]) -> None:
     names = ("windows", "windows_incomplete", "windows_skipped", "labelled", "accuracy", "chance")
     for name in names:
         table.add_row(name.replace("_", " "), _text(figures.get(name)))
-    for group in ("spikes", "latency_ms", "as_recorded"):
+    for group in ("decided", "spikes", "latency_ms", "as_recorded"):
         values = figures.get(group, {})
         assert isinstance(values, dict)
         for name, value in values.items():

@@ -23,11 +23,12 @@ def load_successor(path: str | Path, running: Decoder, backend: str) -> Decoder:
     return successor
 
 
-def check_successor(running: Decoder, successor: Decoder) -> None:
+def check_successor(running: Decoder, successor: Decoder, early: bool = False) -> None:
     """Refuse a bundle that other spikes, windows or listeners would be needed for.
 
     The ring's rows are the bundle's units and the posterior's channels its classes,
-    and both stay what they are while streams run.
+    and both stay what they are while streams run. Where decisions fall early, a
+    window that is open waits for a step of the bundle's.
 
     Raises
     ------
@@ -40,6 +41,8 @@ def check_successor(running: Decoder, successor: Decoder) -> None:
         "window": (now.window, then.window),
         "stimuli": (now.label_rule, then.label_rule),
     }
+    if early:
+        pairs["steps"] = (now.steps, then.steps)
     differing = [name for name, (mine, other) in pairs.items() if mine != other]
     if differing:
         raise UserError(

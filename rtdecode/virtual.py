@@ -9,8 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.decision import Decision
 from rtdecode.decoder import Decoder
-from rtdecode.engine import Decision, Engine, EngineSettings
+from rtdecode.early import StoppingRule
+from rtdecode.engine import Engine, EngineSettings
 from rtdecode.kernels.feed import fill_samples
 from rtdecode.kernels.ingest import SEQUENCE_MASK, WATERMARK_ID
 from rtdecode.session.model import Session
@@ -65,7 +67,14 @@ def presentations_between(
 
 
 def new_engine(decoder: Decoder, settings: EngineSettings | None = None) -> Engine:
-    """An engine for a bundle, its stages timed."""
+    """An engine for a bundle, its stages timed.
+
+    Raises
+    ------
+    UserError
+        If it is to decide early and the bundle cannot.
+    """
+    settings = settings or EngineSettings()
     unit_ids = np.array(decoder.info.unit_ids, np.int64)
     return Engine(
         unit_ids,
@@ -73,7 +82,13 @@ def new_engine(decoder: Decoder, settings: EngineSettings | None = None) -> Engi
         decoder.predict,
         settings,
         tick=time.perf_counter_ns,
+        rule=rule_of(decoder, settings),
     )
+
+
+def rule_of(decoder: Decoder, settings: EngineSettings) -> StoppingRule | None:
+    """When to decide within a window; None where that is not asked for."""
+    return decoder.stopping_rule(settings.decide_at) if settings.early else None
 
 
 def decode_task(
@@ -94,9 +109,11 @@ def decode_task(
         return
     source = _Source(engine, session, int(task.onsets_us[0]) + engine.spec.offset_us, spikes)
     for onset_us, label in zip(task.onsets_us.tolist(), task.labels.tolist(), strict=True):
-        window = engine.mark(onset_us, label, session_us=onset_us)
-        source.send_until(window.end_us)
-        yield from engine.step(window.end_us)
+        engine.mark(onset_us, label, session_us=onset_us)
+        # Where decisions fall early, a window ends again and again until one does.
+        while (end_us := engine.next_end_us) is not None:
+            source.send_until(end_us)
+            yield from engine.step(end_us)
 
 
 def decode_sliding(

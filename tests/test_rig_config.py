@@ -208,6 +208,8 @@ def test_any_text_is_settings_or_a_users_error(tmp_path_factory, text):
         ("engine.retain_ms=3", "engine.retain_us", 3_000),
         ("engine.ring_spikes=4096", "engine.capacity", 4096),
         ("engine.sliding_ms=12.5", "engine.hop_us", 12_500),
+        ("engine.early=true", "engine.early", True),
+        ("engine.decide_at=0.7", "engine.decide_at", 0.7),
         ("engine.stale_ms=400", "stale_us", 400_000),
         ("engine.deadline_ms=4", "deadline_ms", 4.0),
         ("engine.backend=event", "backend", "event"),

@@ -85,5 +85,15 @@ def test_a_bundle_that_would_need_other_streams_is_refused(tmp_path, changed, to
         load_successor(write(tmp_path, 2, **changed), running, "torchscript")
 
 
+def test_where_decisions_fall_early_the_steps_stay(tmp_path):
+    running, successor = (load_decoder(write(tmp_path, seed)) for seed in (1, 2))
+    running.info = running.info.model_copy(update={"steps": (1, 2)})
+    check_successor(running, successor)
+    with pytest.raises(UserError, match="found other steps"):
+        check_successor(running, successor, early=True)
+    successor.info = successor.info.model_copy(update={"steps": (1, 2)})
+    check_successor(running, successor, early=True)
+
+
 def test_another_model_of_the_same_shape_fits(tmp_path):
     check_successor(*(load_decoder(write(tmp_path, seed)) for seed in (1, 2)))

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from offline.models.data import TrainingData
 from offline.models.linear import choose, constant, features, lda_maps
+from rtdecode.microseconds import US_PER_MS
+from rtdecode.windows import WindowSpec
 
 THRESHOLDS = tuple(np.round(np.arange(0.3, 1.0, 0.02), 2).tolist())
 # Half of the point of accuracy that an early decision may cost: the rest is for
@@ -93,6 +95,21 @@ def decide(probabilities: NDArray[np.float32], decide_at: float) -> Decisions:
     step = sure.argmax(axis=0)
     top = probabilities[step, np.arange(probabilities.shape[1])].argmax(axis=1)
     return Decisions(step + 1, top)
+
+
+def early_figures(
+    module: EarlyClassifier,
+    counts: NDArray[np.uint16],
+    codes: NDArray[np.int64],
+    window: WindowSpec,
+) -> dict[str, float]:
+    """What deciding early gives on these trials, and when after onset, by name."""
+    found = decide(probabilities_by_step(module, counts), module.decide_at)
+    mean_us = window.offset_us + window.bin_us * found.steps.mean()
+    return {
+        "accuracy_early": float((found.top == codes).mean()),
+        "mean_decision_ms": float(mean_us / US_PER_MS),
+    }
 
 
 def fit_early_lda(data: TrainingData, seed: int = 0) -> EarlyClassifier:

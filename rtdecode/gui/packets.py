@@ -68,12 +68,19 @@ class Decision:
     closed_by: str = ""
     spikes: Mapping[str, int] = field(default_factory=dict)
     in_window: int = 0
+    bins_used: int = 0
+    bins: int = 0
     stages_ms: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def correct(self) -> bool | None:
         """Whether the decoded class is the true one; None where that is unknown."""
         return self.top == self.label if self.label else None
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it was made before its window's last bin."""
+        return self.bins_used < self.bins
 
     @classmethod
     def from_json(cls, text: str) -> Decision:
@@ -99,6 +106,8 @@ class Decision:
                 closed_by=str(said.get("closed_by", "")),
                 spikes=counts_of(said.get("spikes", {})),
                 in_window=int(said.get("in_window", 0)),
+                bins_used=int(said.get("bins_used", 0)),
+                bins=int(said.get("bins", 0)),
                 stages_ms=numbers_of(said.get("stages_ms", {})),
             )
         except UNFIT as error:

@@ -8,14 +8,17 @@ of time, as a session is, but cut where each decision says that it was made.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.decision import Decision
 from rtdecode.decoder import Decoder
-from rtdecode.engine import Decision, Engine
+from rtdecode.early import StoppingRule
+from rtdecode.engine import Engine, EngineSettings
+from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import KINDS, MOST_OVERTAKEN
 from rtdecode.microseconds import FOREVER_US
 from rtdecode.record.read import Record, Recorded, Rows, is_record, read_record, sane_times
@@ -91,7 +94,8 @@ def decode_record(engine: Engine, record: Record) -> Iterator[tuple[Decision, Re
         With the record's treatment of time.
     record : Record
 
-    A window whose rows were not recorded any more is passed over.
+    A window whose rows were not recorded any more is passed over. One that was decided
+    early is so again after as many bins, since rows may have come late after looks before.
 
     Yields
     ------
@@ -99,7 +103,13 @@ def decode_record(engine: Engine, record: Record) -> Iterator[tuple[Decision, Re
         Its times are the record's.
     recorded : Recorded
         What was said of it then.
+
+    Raises
+    ------
+    UserError
+        If a window was decided after bins at which the bundle does not decide.
     """
+    rule = engine.rule
     names = _names(record)
     engine.hear(len(names))
     feeds = [
@@ -110,6 +120,7 @@ def decode_record(engine: Engine, record: Record) -> Iterator[tuple[Decision, Re
         if not all(feed.holds(recorded) for feed in feeds):
             continue  # a recorder that was cut off may have heard of a window, not of its rows
         onset_us = recorded.onset_us - record.zero_us
+        engine.rule = None if rule is None else _decided_after(rule, recorded)
         window = engine.mark(onset_us, recorded.label, recorded.session_us)
         for feed in feeds:
             feed.send_until(recorded)
@@ -159,20 +170,36 @@ class Again:
                 yield decision
 
 
-def open_again(decoder: Decoder, path: Path) -> Again | None:
+def open_again(decoder: Decoder, path: Path, asked: EngineSettings) -> Again | None:
     """The run that a file is the record of; None where it is none, or of other bundles.
+
+    None too where other windows are asked for than were decided then, or earlier decisions.
 
     Raises
     ------
     UserError
         If the file cannot be read.
     """
-    if path.is_dir() or not is_record(path):
+    if asked.hop_us or path.is_dir() or not is_record(path):
         return None
     record = read_record(path)
     if decoder.sha256 not in record.bundles:
         return None
-    return Again(decoder, record, new_engine(decoder, record.treatment().settings()))
+    how = record.treatment().settings()
+    if asked.early and (how.early, how.decide_at) != (True, asked.decide_at):
+        return None
+    return Again(decoder, record, new_engine(decoder, how))
+
+
+def _decided_after(rule: StoppingRule, recorded: Recorded) -> StoppingRule:
+    """The rule that decides as was recorded."""
+    bins = recorded.bins_used
+    if bins not in rule.steps:
+        raise UserError(
+            f"expected window {recorded.window} of the record to be decided after "
+            f"{', '.join(map(str, rule.steps))} bins, found {bins}: get the file again"
+        )
+    return replace(rule, steps=(bins,))
 
 
 def _names(record: Record) -> list[str]:

@@ -34,10 +34,20 @@ class Treatment(BaseModel):
     ahead_us: int = Field(ge=0, le=MINUTE_US)
     retain_us: int = Field(ge=0, le=MINUTE_US)
     capacity: int = Field(ge=1, le=1 << 26)
+    early: bool = False
+    decide_at: float = Field(default=0.0, ge=0, le=1)
 
     def settings(self) -> EngineSettings:
         """For an engine that is told when each window closes."""
-        return EngineSettings(0, self.dedup_us, self.ahead_us, self.retain_us, self.capacity)
+        return EngineSettings(
+            0,
+            self.dedup_us,
+            self.ahead_us,
+            self.retain_us,
+            self.capacity,
+            early=self.early,
+            decide_at=self.decide_at,
+        )
 
 
 class Recorded(BaseModel):
@@ -52,6 +62,7 @@ class Recorded(BaseModel):
     closed_by: Literal["watermark", "lateness"]
     complete: bool
     in_window: int
+    bins_used: int | None = None
     spikes: dict[str, int]
     rows: dict[str, int] = {}
     taken: dict[str, int] = {}

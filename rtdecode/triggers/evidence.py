@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtdecode.engine import Decision
+from rtdecode.decision import Decision
 from rtdecode.health import Health
 from rtdecode.kernels.ingest import LATE, LOST
 from rtdecode.trigger import Evidence

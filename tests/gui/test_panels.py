@@ -56,6 +56,15 @@ def test_few_classes_keep_their_places(shown: Shown) -> None:
     assert {DARK.accent, DARK.truth} <= colours(posterior.plot)
 
 
+def test_an_early_decision_says_after_how_long(shown: Shown) -> None:
+    at_end, early = decision(0, "90"), decision(1, "90")
+    shown.give(known.decided(replace(at_end, bins_used=4, bins=4)))
+    posterior = panel(shown, "posterior")
+    assert "ms" not in posterior.under.text()
+    shown.give(known.decided(replace(early, bins_used=3, bins=4)))
+    assert "after 100 ms" in posterior.under.text()
+
+
 def test_of_many_classes_the_top_ten_and_the_rest(new_window: NewWindow) -> None:
     classes = tuple(f"scene {i}" for i in range(119))
     shown = Shown(new_window(), replace(known.DECODER, classes=classes))

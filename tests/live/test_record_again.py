@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtdecode.early import StoppingRule
 from rtdecode.engine import Engine, EngineSettings
+from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import KINDS, NEXT_SEQUENCE, ROWS, SEQUENCE_MASK
 from rtdecode.microseconds import INVALID_US
 from rtdecode.record.again import decode_record
@@ -24,6 +26,11 @@ def predict(counts):
     weights = np.sin(np.arange(1, counts.size + 1, dtype=np.float32))
     total = float(counts.ravel() @ weights)
     return np.array([total, -total], np.float32)
+
+
+def early_rule():
+    """Is sure of about every second look."""
+    return StoppingRule(lambda counts, bins: np.tanh(np.abs(predict(counts))), (1, 2, 4, 5), 0.9)
 
 
 def made_rows(seed, late_us, restart):
@@ -49,9 +56,9 @@ def made_rows(seed, late_us, restart):
     return samples, times_us[order][kept], arrival_us[order][kept]
 
 
-def run_live(samples, times_us, arrival_us, heard_from, tick_us, how):
+def run_live(samples, times_us, arrival_us, heard_from, tick_us, how, rule=None):
     """What the decoder's loop does, and what it says: decisions copied, and their messages."""
-    engine = Engine(UNITS, SPEC, predict, how)
+    engine = Engine(UNITS, SPEC, predict, how, rule=rule)
     onsets, sent, told = list(ONSETS_US), heard_from, []
     for now_us in range(int(arrival_us[0]), 1_400_000, tick_us):
         while onsets and onsets[0] <= now_us:
@@ -71,6 +78,7 @@ def kept(decision):
         "p": decision.probabilities.copy(),
         "by_watermark": decision.by_watermark,
         "complete": decision.complete,
+        "bins": decision.window.bins,
         "spikes": decision.spikes.copy(),
     }
 
@@ -97,6 +105,7 @@ def recorded(number, told):
         closed_by="watermark" if told["by_watermark"] else "lateness",
         complete=told["complete"],
         in_window=int(told["counts"].sum()),
+        bins_used=told["bins"],
         spikes=dict(zip(KINDS, told["spikes"].tolist(), strict=True)),
         rows=told["rows"],
         taken=told["taken"],
@@ -111,16 +120,18 @@ def recorded(number, told):
     tick_us=st.sampled_from([700, 5_000, 30_000]),
     heard_from=st.sampled_from([0, 1, 30]),
     restart=st.booleans(),
+    rule=st.sampled_from([None, early_rule()]),
 )
 def test_a_record_gives_the_same_decisions(
-    seed, late_us, lateness_us, tick_us, heard_from, restart
+    seed, late_us, lateness_us, tick_us, heard_from, restart, rule
 ):
     how = EngineSettings(lateness_us=lateness_us, capacity=1024)
     samples, times_us, arrival_us = made_rows(seed, late_us, restart)
-    live = run_live(samples, times_us, arrival_us, heard_from, tick_us, how)
+    live = run_live(samples, times_us, arrival_us, heard_from, tick_us, how, rule)
     rows = Rows("s", samples, times_us, arrival_us, 1.0)
     record = Record({}, ZERO_US, [rows], [recorded(i, told) for i, told in enumerate(live)])
-    again = Engine(UNITS, SPEC, predict, EngineSettings(lateness_us=0, capacity=1024))
+    whole = EngineSettings(lateness_us=0, capacity=1024)
+    again = Engine(UNITS, SPEC, predict, whole, rule=rule)
     found = [kept(decision) for decision, _ in decode_record(again, record)]
     assert len(found) == len(live) == len(ONSETS_US)
     for mine, told in zip(found, live, strict=True):
@@ -135,6 +146,16 @@ def test_the_runs_above_have_late_rows_and_windows_that_waited():
     totals = dict(zip(KINDS, sum(told["spikes"] for told in live).tolist(), strict=True))
     assert all(totals[kind] > 0 for kind in KINDS), totals
     assert {told["by_watermark"] for told in live} == {False}
+    early = run_live(*made_rows(1, 250_000, True), 30, 5_000, how, early_rule())
+    assert len({told["bins"] for told in early}) > 2
+
+
+def test_a_record_of_decisions_after_other_bins_is_refused():
+    engine = Engine(UNITS, SPEC, predict, EngineSettings(capacity=16), rule=early_rule())
+    decisions = [recorded(0, BARE | {"bins": 3, "rows": {}, "taken": {}})]
+    rows = Rows("s", np.array([[3, 0]], np.int32), np.array([10]), np.array([10]), 1.0)
+    with pytest.raises(UserError, match="after 1, 2, 4, 5 bins, found 3"):
+        list(decode_record(engine, Record({}, ZERO_US, [rows], decisions)))
 
 
 def test_a_stamp_ahead_of_its_arrival_is_no_time_but_in_a_replay_at_another_speed():
@@ -160,6 +181,7 @@ BARE = {
     "onset_us": 0,
     "by_watermark": False,
     "complete": False,
+    "bins": SPEC.n_bins,
     "counts": np.zeros(1),
     "spikes": np.zeros(len(KINDS), np.int64),
 }

@@ -8,8 +8,11 @@ from offline.models.early import choose_threshold, decide
 from offline.train import train_bundle
 from rtdecode.counts import count_session
 from rtdecode.decoder import Decoder
+from rtdecode.engine import EngineSettings
+from rtdecode.errors import UserError
 from rtdecode.splits import make_folds
 from rtdecode.tasks import resolve_task
+from rtdecode.virtual import decode_session
 from rtdecode.windows import WindowSpec
 from tests.decoding.sessions import tuned_session
 
@@ -34,10 +37,20 @@ def test_the_threshold_is_the_smallest_that_costs_next_to_nothing():
     assert choose_threshold(p.astype(np.float32), codes) == pytest.approx(0.3)
 
 
-def test_one_bundle_decides_at_every_step(tmp_path):
-    session = tuned_session(trials=60)
-    out = tmp_path / "early.pt"
-    result = train_bundle(session, TASK, "early-lda", WINDOW, out)
+@pytest.fixture(scope="module")
+def session():
+    return tuned_session(trials=60)
+
+
+@pytest.fixture(scope="module")
+def trained(session, tmp_path_factory):
+    """The bundle's file and its figures."""
+    out = tmp_path_factory.mktemp("early") / "early.pt"
+    return out, train_bundle(session, TASK, "early-lda", WINDOW, out)
+
+
+def test_one_bundle_decides_at_every_step(session, trained):
+    out, result = trained
     decoder = Decoder.load(out)
     assert decoder.info.steps == tuple(range(1, 11))
     assert 0.3 <= decoder.info.decide_at <= 1
@@ -48,6 +61,62 @@ def test_one_bundle_decides_at_every_step(tmp_path):
         blind[4:] = 60
         assert (decoder.predict_upto(blind, 4) == decoder.predict_upto(window, 4)).all()
     assert result.metrics["accuracy"] > 0.9
+
+
+def kept_out(session, decoder, **how):
+    """The trials kept out of training as the engine decides them: label, top, bins, time."""
+    first_us = decoder.info.last_training_onset_us(session.name) + 1
+    told = []
+    for decision in decode_session(decoder, session, EngineSettings(**how), start_us=first_us):
+        p, window = decision.probabilities.copy(), decision.window
+        told.append((window.label, p, window.bins, window.end_us - window.onset_us))
+    labels, posteriors, bins, times_us = zip(*told, strict=True)
+    tops = [decoder.info.classes[p.argmax()] for p in posteriors]
+    hits = np.mean([top == label for top, label in zip(tops, labels, strict=True)])
+    return hits, posteriors, np.array(bins), np.mean(times_us) / 1000
+
+
+def test_the_engine_decides_early_at_the_cost_that_the_bundle_states(session, trained):
+    decoder, metrics = Decoder.load(trained[0]), trained[1].metrics
+    whole, _, bins, _ = kept_out(session, decoder)
+    assert set(bins) == {10}
+    early, _, bins, mean_ms = kept_out(session, decoder, early=True)
+    assert (whole, early) == pytest.approx((metrics["accuracy"], metrics["accuracy_early"]))
+    assert mean_ms == pytest.approx(metrics["mean_decision_ms"])
+    assert early > whole - 0.03
+    assert mean_ms < 0.75 * 250
+    assert len(set(bins.tolist())) > 2
+
+
+@pytest.mark.parametrize("decide_at", [0.0, 0.6, 1.0])
+def test_the_engine_stops_where_the_rule_does(session, trained, decide_at):
+    decoder = Decoder.load(trained[0])
+    enough = decide_at or decoder.info.decide_at
+    task = resolve_task(session, TASK)
+    onsets_us = task.onsets_us[task.onsets_us > decoder.info.last_training_onset_us(session.name)]
+    counts = count_session(session, onsets_us, WINDOW)
+    by_step = np.stack([[decoder.predict_upto(c, n) for c in counts] for n in decoder.info.steps])
+    expected = decide(by_step, enough)
+    _, posteriors, bins, _ = kept_out(session, decoder, early=True, decide_at=decide_at)
+    np.testing.assert_array_equal(bins, expected.steps)
+    chosen = by_step[expected.steps - 1, np.arange(len(counts))]
+    np.testing.assert_array_equal(np.stack(posteriors), chosen)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"steps": ()}, "can decide early"),
+        ({"decide_at": None}, "give engine.decide_at"),
+        ({"steps": (3, 2)}, "expected steps upwards within 10 bins"),
+        ({"steps": (3, 11)}, "expected steps upwards within 10 bins"),
+    ],
+)
+def test_a_description_that_cannot_decide_early_is_refused(trained, changes, told):
+    decoder = Decoder.load(trained[0])
+    decoder.info = decoder.info.model_copy(update=changes)
+    with pytest.raises(UserError, match=told):
+        decoder.stopping_rule()
 
 
 def test_stopping_saves_time_at_little_cost():

@@ -109,6 +109,8 @@ class PosteriorPanel(Panel):
         if decision.label:
             sign = "✓" if decision.correct else "✗"
             parts.append(f"true {decision.label} {sign}")
+        if decision.is_early:
+            parts.append(f"after {(decision.end_us - decision.onset_us) / 1000:g} ms")
         if not decision.complete:
             parts.append("incomplete")
         if self.is_old:
