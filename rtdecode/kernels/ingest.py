@@ -202,12 +202,13 @@ def ingest(
         state[CLOSED_US],
     )
     head, expected, newest_us = ring_state[HEAD], state[NEXT_SEQUENCE], state[NEWEST_US]
-    started, kept = state[FIRST_US] != NEVER_US, 0
+    started, kept, late, gap_us = state[FIRST_US] != NEVER_US, 0, 0, state[GAP_US]
     for i in range(n):
         unit_id, sequence, time_us = samples[i, 0], samples[i, 1], times_us[i]
         # The straight way, of nearly every spike; whatever is odd goes by ``ingest_row``.
+        # What is late stays on it: one who is behind must not get slower by that.
         row = -1
-        if sequence == expected and closed_us <= time_us <= latest_us and unit_id >= 0:
+        if sequence == expected and INVALID_US != time_us <= latest_us and unit_id >= 0:
             row = find_row(unit_id, keys, key_rows)
         if (
             row >= 0
@@ -216,6 +217,11 @@ def ingest(
             and was_pushed(ring_us, previous, last[row], head, time_us, dedup_us)
         ):
             row = -1
+        if started and row >= 0 and time_us < closed_us:
+            newest_us, gap_us = max(newest_us, time_us), max(gap_us, time_us)
+            expected = (sequence + 1) & SEQUENCE_MASK
+            late += 1
+            continue
         slot = head & mask
         room_us = min(open_us, max(newest_us, time_us) - retain_us)
         if not started or row < 0 or (head > mask and ring_us[slot] >= room_us):
@@ -233,5 +239,7 @@ def ingest(
         expected = (sequence + 1) & SEQUENCE_MASK
         kept += 1
     ring_state[HEAD], state[NEXT_SEQUENCE], state[NEWEST_US] = head, expected, newest_us
+    state[GAP_US] = max(state[GAP_US], gap_us)
     tally[ON_TIME] += kept
-    tally[ROWS] += kept
+    tally[LATE] += late
+    tally[ROWS] += kept + late

@@ -1,5 +1,7 @@
 """Every row is exactly one kind, whatever arrives."""
 
+import time
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,26 @@ def test_rows_are_tallied_as_a_set_of_python_would(arrivals, closed_us):
     spikes = len(arrivals) - intake.tally[rows.WATERMARKS]
     assert sum(expected.values()) == spikes
     assert intake.ring.state[0] == len(kept)
+
+
+def seconds_a_pull(closed_us, kind):
+    """The fastest of many pulls whose spikes are all of one kind."""
+    intake = rows.make_intake(np.arange(700), 1 << 17, retain_us=0)
+    intake.state[rows.CLOSED_US] = closed_us
+    ids = np.random.default_rng(1).integers(0, 700, 8192)
+    took_s = []
+    for turn in range(40):
+        numbers = turn * 8192 + np.arange(8192)
+        samples = np.stack([ids, numbers], axis=1).astype(np.int32)
+        began = time.perf_counter()
+        rows.ingest(intake, samples, numbers, 8192, 10**9, DEDUP_US)
+        took_s.append(time.perf_counter() - began)
+    assert intake.tally[kind] == 40 * 8192
+    return min(took_s)
+
+
+def test_what_is_late_costs_no_more_so_that_who_is_behind_gets_no_slower():
+    assert seconds_a_pull(10**9, rows.LATE) < 2 * seconds_a_pull(0, rows.ON_TIME)
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 2**31 - 1))
