@@ -333,8 +333,8 @@ class Engine:
 
     def _nothing_missing(self, window: Window) -> bool:
         """Whether we listened from the window's start on and no row was lost since."""
-        first_us, gap_us = self.intake.state[[rows.FIRST_US, rows.GAP_US]]
-        return bool(first_us <= window.start_us and gap_us < window.start_us)
+        state = self.intake.state
+        return bool(state[rows.FIRST_US] <= window.start_us > state[rows.GAP_US])
 
     def _close(self, window: Window) -> None:
         state = self.intake.state
