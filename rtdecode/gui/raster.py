@@ -11,6 +11,8 @@ from rtdecode.session.model import Units
 
 #: Values of the image: counts from 0, the same in a decoding window, and an onset.
 WINDOW, ONSET, MAX_COUNT = 64, 255, 63
+#: Of fewer spikes than these each is added by itself; of more a whole image is counted.
+FEW_SPIKES = 4_000
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,43 @@ def raster_image(
     (min(height, n_units), columns) uint8
         Counts, at most `MAX_COUNT`.
     """
-    n_rows = max(1, min(height, n_units))
+    counts = np.zeros((max(1, min(height, n_units)), span.columns), np.uint16)
+    count_spikes(counts, times_us, rows, n_units, span)
+    return capped(counts)
+
+
+def count_spikes(
+    counts: NDArray[np.uint16],
+    times_us: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    n_units: int,
+    span: Span,
+) -> None:
+    """Add spikes to the counts of an image's pixels, in place.
+
+    Parameters
+    ----------
+    counts : (image rows, columns) uint16
+    times_us : (spikes,) int64
+        All inside the span.
+    rows : (spikes,) int32
+        Raster rows; -1 is left out.
+    n_units : int
+    span : Span
+    """
     known = rows >= 0
     column = (times_us[known] - span.start_us) // span.column_us
-    row = rows[known].astype(np.int64) * n_rows // max(1, n_units)
-    flat = np.bincount(row * span.columns + column, minlength=n_rows * span.columns)
-    counts: NDArray[np.uint8] = np.minimum(flat, MAX_COUNT).astype(np.uint8)
-    return counts.reshape(n_rows, span.columns)
+    row = rows[known].astype(np.int64) * len(counts) // max(1, n_units)
+    pixel = row * span.columns + column
+    if len(pixel) < FEW_SPIKES:
+        np.add.at(counts.reshape(-1), pixel, np.uint16(1))
+    else:
+        counts += np.bincount(pixel, minlength=counts.size).reshape(counts.shape).astype(np.uint16)
+
+
+def capped(counts: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Counts as values of the image, uint8, at most `MAX_COUNT`."""
+    return np.minimum(counts, MAX_COUNT).astype(np.uint8)
 
 
 def shade_windows(
@@ -144,7 +176,7 @@ def shade_windows(
     inside = np.zeros(span.columns + 1, np.int64)
     np.add.at(inside, _columns(starts_us, span), 1)
     np.add.at(inside, _columns(ends_us, span), -1)
-    image[:, np.cumsum(inside[:-1]) > 0] += np.uint8(WINDOW)
+    image += np.where(np.cumsum(inside[:-1]) > 0, np.uint8(WINDOW), np.uint8(0))
 
 
 def draw_onsets(image: NDArray[np.uint8], span: Span, onsets_us: NDArray[np.int64]) -> None:

@@ -23,10 +23,12 @@ class Rates:
     ----------
     now : float
         Mean over the last second, spikes a second; NaN before the first report.
+    n : int
+        How many points have been entered in the curve.
     """
 
     def __init__(self) -> None:
-        self.now = float("nan")
+        self.now, self.n = float("nan"), 0
         self._reports: deque[tuple[float, float]] = deque()
         self._curve = SlidingTable(KEPT, np.float64)
         self._entered_s: float | None = None
@@ -48,6 +50,7 @@ class Rates:
         seconds = int((now_s - self._entered_s) / SMOOTH_S)
         if seconds:
             self._entered_s += seconds * SMOOTH_S
+            self.n += seconds
             self._curve.extend(np.append(np.full(min(KEPT, seconds) - 1, np.nan), self.now))
 
     @property

@@ -70,9 +70,15 @@ class SpikeTable:
     ----------
     keep : int
         How many spikes are kept.
+
+    Attributes
+    ----------
+    n, cleared : int
+        How many spikes have ever come, and how often all were forgotten.
     """
 
     def __init__(self, keep: int) -> None:
+        self.n = self.cleared = 0
         self._times = SlidingTable(keep, np.int64)
         self._newest = SlidingTable(keep, np.int64)
         self._rows = SlidingTable(keep, np.int32)
@@ -90,15 +96,27 @@ class SpikeTable:
         self._times.extend(times_us)
         self._newest.extend(newest)
         self._rows.extend(rows)
+        self.n += len(times_us)
 
-    def between(self, start_us: int, stop_us: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Times and raster rows of the spikes in ``[start_us, stop_us)``."""
-        first = int(np.searchsorted(self._newest.rows, start_us))
-        times, rows = self._times.rows[first:], self._rows.rows[first:]
+    def between(
+        self, start_us: int, stop_us: int, come: slice = slice(None)
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Times and raster rows of the spikes in ``[start_us, stop_us)``.
+
+        Parameters
+        ----------
+        start_us, stop_us : int
+            Microseconds.
+        come : slice
+            Which of the kept spikes, in the order in which they came.
+        """
+        first = int(np.searchsorted(self._newest.rows[come], start_us))
+        times, rows = self._times.rows[come][first:], self._rows.rows[come][first:]
         inside = (times >= start_us) & (times < stop_us)
         return times[inside], rows[inside]
 
     def clear(self) -> None:
         """Forget every spike."""
+        self.cleared += 1
         for table in (self._times, self._newest, self._rows):
             table.clear()

@@ -73,6 +73,8 @@ class DisplayState:
     ----------
     stride : int
         Decisions from one drawing of the figures over many to the next.
+    interval_us : int
+        From one decision to the next, as is usual.
     """
 
     def __init__(self, decoder: DecoderInfo) -> None:
@@ -92,7 +94,7 @@ class DisplayState:
         self.bridge: Bridge | None = None
         self.triggers = TriggerLog()
         self.malformed = self.n_decisions = self.n_healths = self.n_onsets = 0
-        self.newest_us, self.stride = 0, 1
+        self.newest_us, self.stride, self.interval_us = 0, 1, US_PER_S
         self.ended = False
         self._decided_s: float | None = None
         self._troubled_s: float | None = None
@@ -136,8 +138,8 @@ class DisplayState:
             self.posteriors.extend(batch.posteriors)
         if batch.decisions:
             self._decided_s = now_s
-            interval_us = usual_interval_us(self.posterior_us.rows, US_PER_S)
-            self.stride = max(1, round(US_PER_S / FIGURES_HZ / max(1, interval_us)))
+            self.interval_us = usual_interval_us(self.posterior_us.rows, US_PER_S)
+            self.stride = max(1, round(US_PER_S / FIGURES_HZ / max(1, self.interval_us)))
             self.n_decisions += len(batch.decisions)
             # For as long as a decision is kept, not all that it says is needed.
             self.decisions.extend(replace(d, spikes={}, stages_ms={}) for d in batch.decisions)

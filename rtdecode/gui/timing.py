@@ -49,7 +49,7 @@ class Timing:
         for row, values in enumerate(self.ms.T):
             finite = values[np.isfinite(values)]
             if len(finite):
-                found[row] = *np.percentile(finite, PERCENTILES), finite.max()
+                found[row] = np.percentile(finite, (*PERCENTILES, 100))
         return found
 
     def histograms(self) -> NDArray[np.float64]:

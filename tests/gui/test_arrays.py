@@ -23,6 +23,7 @@ from rtdecode.gui.raster import (
 )
 from rtdecode.gui.rates import KEPT, Rates
 from rtdecode.gui.rings import SlidingTable, SpikeTable
+from rtdecode.gui.rolling import RollingRaster
 from rtdecode.gui.timing import EDGES_MS, ROWS, Timing
 from tests.gui import known
 
@@ -251,3 +252,34 @@ def test_seconds_without_a_report_are_gaps_not_nought() -> None:
     rates.add(9.0, 1e6)
     assert len(rates.curve) == KEPT
     assert rates.curve[-1] == 9.0
+
+
+FRAMES = st.lists(
+    st.tuples(
+        st.lists(st.tuples(st.integers(0, 300), st.integers(-1, 9)), max_size=20),
+        st.integers(-5, 60),
+        st.sampled_from(["", "", "", "", "clear", "taller"]),
+    ),
+    max_size=12,
+)
+
+
+@given(FRAMES, st.sampled_from([30, 400]))
+def test_a_rolling_raster_is_the_one_that_is_counted_anew(
+    frames: list[tuple[list[tuple[int, int]], int, str]], keep: int
+) -> None:
+    """Whatever comes late or from the future, and however the view moves."""
+    table, rolling, start, height = SpikeTable(keep), RollingRaster(), 50, 4
+    for spikes, on, turn in frames:
+        if turn == "clear":
+            table.clear()
+        height += turn == "taller"
+        table.extend(
+            np.array([t for t, _ in spikes], np.int64), np.array([r for _, r in spikes], np.int32)
+        )
+        start += on // 10 * 10
+        span = Span(start, 10, 8)
+        drawn = rolling.image(table, 10, span, height)
+        if table.n <= keep:  # else what was seen of those now forgotten stays in the picture
+            times, rows = table.between(span.start_us, span.stop_us)
+            np.testing.assert_array_equal(drawn, raster_image(times, rows, 10, span, height))

@@ -6,9 +6,9 @@ from collections.abc import Hashable
 from typing import Any, ClassVar
 
 import pyqtgraph as pg
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QFont, QPainter, QPaintEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QGraphicsItem, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import DARK, Theme
@@ -75,28 +75,85 @@ class Panel(QFrame):
         self.forget()
 
     def say(self, text: str) -> None:
-        """Set the note beside the title; an unchanged label is not laid out again."""
-        if self.note.text() != text:
-            self.note.setText(text)
+        """Set the note beside the title."""
+        self.note.setText(text)
 
 
-class ShortLabel(QLabel):
-    """A line of text that ends in dots where it has no room, and holds no window open."""
+class SteadyLabel(QLabel):
+    """A plain text that changes often: no layout is made anew for it as long as it has room.
 
-    def __init__(self) -> None:
+    Qt's own label has the whole window laid out, and then painted, at each new text.
+    """
+
+    def __init__(self, text: str = "") -> None:
         super().__init__()
-        self.setMinimumWidth(1)
+        self._text = text
+
+    def text(self) -> str:
+        """What is written."""
+        return self._text
+
+    def setText(self, text: str | None) -> None:
+        """Write, if it is another text."""
+        if text != self._text:
+            self._text = text or ""
+            self._make_room()
+            self.update()
+
+    def _make_room(self) -> None:
+        """Ask for more room where there is too little."""
+        if self.sizeHint().width() > self.width():
+            self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """Room for the text, and for a line where there is none."""
+        metrics = self.fontMetrics()
+        return metrics.size(0, self._text).expandedTo(QSize(0, metrics.height()))
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for the text."""
+        return self.sizeHint()
+
+    def drawn_text(self) -> str:
+        """What of the text is drawn."""
+        return self._text
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw as much of the text as there is room for."""
-        dots = Qt.TextElideMode.ElideRight
-        text = self.fontMetrics().elidedText(self.text(), dots, self.width())
+        """Draw the text."""
         painter, look = QPainter(self), self.style()
         assert look is not None
-        align = int(self.alignment())
+        align, role = int(self.alignment()), self.foregroundRole()
         look.drawItemText(
-            painter, self.rect(), align, self.palette(), True, text, self.foregroundRole()
+            painter, self.rect(), align, self.palette(), True, self.drawn_text(), role
         )
+
+
+class ShortLabel(SteadyLabel):
+    """A line of text that ends in dots where it has no room, and holds no window open."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setMinimumWidth(1)
+
+    def _make_room(self) -> None:
+        """Do with the room there is."""
+
+    def drawn_text(self) -> str:
+        """As much of the text as there is room for."""
+        dots = Qt.TextElideMode.ElideRight
+        return self.fontMetrics().elidedText(self.text(), dots, self.width())
+
+
+def restyle(widget: QWidget, sheet: str) -> None:
+    """Set a style sheet, if it is another one: the widget's fonts and sizes follow from it."""
+    if widget.styleSheet() != sheet:
+        widget.setStyleSheet(sheet)
+
+
+def refont(widget: QWidget, wanted: QFont) -> None:
+    """Set a font, if it is another one."""
+    if widget.font() != wanted:
+        widget.setFont(wanted)
 
 
 def font(px: float, *, bold: bool = False) -> QFont:
@@ -117,7 +174,25 @@ def new_plot() -> Any:
     plot.getPlotItem().setContentsMargins(0, 4, 14, 0)
     plot.getAxis("bottom").setStyle(hideOverlappingLabels=False)
     plot.setFrameShape(QFrame.Shape.NoFrame)
+    # It fills its whole ground: nothing of the window has to be painted beneath it.
+    plot.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+    for side in ("left", "bottom"):
+        # Text is drawn when it has changed, and not whenever something moves beside it.
+        plot.getAxis(side).setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
     return plot
+
+
+def show_range(plot: Any, across: tuple[float, float], up: tuple[float, float]) -> None:
+    """Set what a plot shows, if it is something else: its axes are drawn anew."""
+    if plot.viewRange() != [list(across), list(up)]:
+        plot.setRange(xRange=across, yRange=up)
+
+
+def show_ticks(plot: Any, side: str, ticks: list[tuple[float, str]]) -> None:
+    """Set an axis's ticks, if they are others."""
+    axis = plot.getAxis(side)
+    if axis._tickLevels != [ticks]:
+        axis.setTicks([ticks])
 
 
 def colour_plot(plot: Any, theme: Theme, px: int) -> None:

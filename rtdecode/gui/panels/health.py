@@ -12,7 +12,18 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QGridLayout, QLabel
 
 from rtdecode.gui.messages import SPIKE_KINDS
-from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot, pen
+from rtdecode.gui.panels.base import (
+    Panel,
+    ShortLabel,
+    SteadyLabel,
+    colour_plot,
+    font,
+    new_plot,
+    pen,
+    restyle,
+    show_range,
+    show_ticks,
+)
 from rtdecode.gui.reports import Health, Stream
 from rtdecode.gui.state import TROUBLED, DisplayState, View
 from rtdecode.gui.theme import Theme
@@ -34,11 +45,12 @@ class HealthPanel(Panel):
     """Whether what is shown can be trusted."""
 
     key, title = "health", "Health"
+    _n_rates = -1
 
     def __init__(self) -> None:
         super().__init__()
-        self.state_label = QLabel("○ WAITING")
-        self.values = {name: QLabel("–") for name in (*FIGURES, *SPIKE_KINDS)}
+        self.state_label = ShortLabel("○ WAITING")
+        self.values = {name: SteadyLabel("–") for name in (*FIGURES, *SPIKE_KINDS)}
         self.plot = new_plot()
         self.plot.hideAxis("bottom")
         self.rate = pg.PlotCurveItem()
@@ -93,8 +105,8 @@ class HealthPanel(Panel):
         if state.health:
             self._show_health(state.health, state)
         text = "<br>".join(more_lines(state, self.theme.bad))
-        self.more.setVisible(bool(text))
         if self.more.text() != text:
+            self.more.setVisible(bool(text))
             self.more.setText(text)
 
     def _show_state(self, state: DisplayState, view: View) -> None:
@@ -107,7 +119,7 @@ class HealthPanel(Panel):
         colours = {"DECODING": theme.good, "READY": theme.good, "STALE": theme.bad}
         colour = colours.get(said, theme.bad if said == "FAULTED" else theme.warn)
         self.state_label.setText(f"{SIGNS.get(said, '?')} {said}")
-        self.state_label.setStyleSheet(f"color: {colour};")
+        restyle(self.state_label, f"color: {colour};")
 
     def _show_health(self, health: Health, state: DisplayState) -> None:
         self._write("spikes/s", whole(state.rates.now))
@@ -118,18 +130,25 @@ class HealthPanel(Panel):
             count = health.spikes.get(kind, 0)
             self._write(kind, f"{count:,}")
             bad = bool(count) and kind != "on_time"
-            self.values[kind].setStyleSheet(f"color: {self.theme.warn};" if bad else "")
-        self._draw_rates(state.rates.curve)
+            restyle(self.values[kind], f"color: {self.theme.warn};" if bad else "")
+        if self._n_rates != state.rates.n:
+            self._n_rates = state.rates.n
+            self._draw_rates(state.rates.curve)
 
     def _draw_rates(self, rates: NDArray[np.float64]) -> None:
         most = float(np.nanmax(rates, initial=1.0))
         self.rate.setData(np.arange(len(rates), dtype=float), rates, connect="finite")
-        self.plot.setRange(xRange=(0, max(1, len(rates) - 1)), yRange=(-0.1 * most, 1.1 * most))
-        self.plot.getAxis("left").setTicks([[(0.0, "0"), (most, f"{thousands(most)}/s")]])
+        top = round_up(most)
+        show_range(self.plot, (0, max(1, len(rates) - 1)), (-0.1 * top, 1.1 * top))
+        show_ticks(self.plot, "left", [(0.0, "0"), (top, f"{thousands(top)}/s")])
 
     def _write(self, name: str, text: str) -> None:
-        if self.values[name].text() != text:
-            self.values[name].setText(text)
+        self.values[name].setText(text)
+
+    def forget(self) -> None:
+        """Draw anew at the next frame, whatever has changed."""
+        super().forget()
+        self._n_rates = -1
 
     def set_look(self, theme: Theme, px: int) -> None:
         """Take on colours and a text height."""
@@ -199,6 +218,12 @@ def age_text(age_s: float | None) -> str:
 def thousands(value: float) -> str:
     """A count in at most four signs."""
     return f"{value:.0f}" if value < 1_000 else f"{value / 1_000:.3g}k"
+
+
+def round_up(value: float) -> float:
+    """The next number with one digit, or one and a half, that is no less."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(n * power for n in (1.0, 1.5, 2, 3, 4, 5, 6, 8, 10) if n * power >= value))
 
 
 def whole(value: float) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Hashable
 
 import numpy as np
 import pyqtgraph as pg
-from numpy.typing import NDArray
 from PyQt6.QtCore import QRectF
 
-from rtdecode.gui.history import history_image, thickened, usual_interval_us
+from rtdecode.gui.history import history_image, thickened
 from rtdecode.gui.panels.base import Panel, ago_ticks, colour_plot, new_plot, pen
 from rtdecode.gui.panels.picture import Picture
 from rtdecode.gui.raster import Span
@@ -37,6 +36,9 @@ class HistoryPanel(Panel):
         self.box.addWidget(self.plot, 1)
         self.say("probability of each class; ○ true label")
         self._classes: tuple[str, ...] = ()
+        self._index: dict[str, int] = {}
+        self._marked: Hashable = None
+        self._marked_us = 0
 
     def span(self, view: View) -> Span:
         """The minute that is shown."""
@@ -52,7 +54,7 @@ class HistoryPanel(Panel):
         if state.decoder.classes != self._classes or self._drawn is None:
             self._name_classes(state.decoder.classes)
         times = state.posterior_us.rows
-        hold = min(DURATION_US, 3 * usual_interval_us(times, 1_000_000) // 2)
+        hold = min(DURATION_US, 3 * state.interval_us // 2)
         drawn = history_image(times, state.posteriors.rows, span, hold)
         least_px = 3.0 * drawn.shape[0] / max(1.0, self._room().height())
         drawn = thickened(drawn, int(least_px) // 2)
@@ -61,29 +63,30 @@ class HistoryPanel(Panel):
         self._mark_truth(state, span)
 
     def _mark_truth(self, state: DisplayState, span: Span) -> None:
-        index = {name: i for i, name in enumerate(self._classes)}
-        seen = [
-            (d.end_us, index[d.label])
-            for d in reversed(state.decisions_since(span.start_us - 1))
-            if d.label in index and d.end_us < span.stop_us
-        ]
-        at: NDArray[np.float64] = np.array(seen, float).reshape(-1, 2)
-        self.truth.setData(
-            x=(at[:, 0] - span.stop_us) * 1e-6, y=at[:, 1] + 0.5, size=self._mark_size(state)
-        )
+        """Draw the rings anew for another decision, else move them on."""
+        first = state.decisions_since(span.start_us - 1)
+        seen = [d for d in first if d.label in self._index and d.end_us < span.stop_us]
+        size = self._mark_size(state)
+        marked = (seen[0] if seen else None, len(seen), size, self._classes)
+        if marked != self._marked:
+            self._marked, self._marked_us = marked, span.stop_us
+            ends_us = np.array([d.end_us for d in seen[::-1]], np.int64)
+            rows = np.array([self._index[d.label] for d in seen[::-1]], float)
+            self.truth.setData(x=(ends_us - span.stop_us) * 1e-6, y=rows + 0.5, size=size)
+        self.truth.setPos((self._marked_us - span.stop_us) * 1e-6, 0.0)
 
     def _room(self) -> QRectF:
         return self.plot.getPlotItem().getViewBox().rect()  # type: ignore[no-any-return]
 
     def _mark_size(self, state: DisplayState) -> float:
         """As wide as a decision and as high as a class, within reason."""
-        interval_us = usual_interval_us(state.posterior_us.rows, 1_000_000)
-        wide = 0.8 * self._room().width() * interval_us / DURATION_US
+        wide = 0.8 * self._room().width() * state.interval_us / DURATION_US
         high = 0.8 * self._room().height() / max(1, len(self._classes))
         return float(max(5.0, min(0.7 * self.px, wide, max(high, 6.0))))
 
     def _name_classes(self, classes: tuple[str, ...]) -> None:
-        self._classes = classes
+        self._classes, self._marked = classes, None
+        self._index = {name: i for i, name in enumerate(classes)}
         self.plot.setYRange(0, max(1, len(classes)))
         room = max(1, int(self.plot.height() / (1.5 * self.px)))
         step = max(1, -(-len(classes) // room))

@@ -9,7 +9,16 @@ import pyqtgraph as pg
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QGridLayout, QLabel
 
-from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot, pen
+from rtdecode.gui.panels.base import (
+    Panel,
+    SteadyLabel,
+    colour_plot,
+    font,
+    new_plot,
+    pen,
+    show_range,
+    show_ticks,
+)
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
 from rtdecode.gui.timing import EDGES_MS, ROWS
@@ -30,14 +39,15 @@ class LatencyPanel(Panel):
         self.plot = new_plot()
         self.plot.getPlotItem().setContentsMargins(0, 0, 14, 0)
         self.bars = pg.BarGraphItem(x0=[], x1=[], y0=[], y1=[])
+        self.total = pg.BarGraphItem(x0=[], x1=[], y0=[], y1=[])
         self.deadline = pg.InfiniteLine(angle=90)
-        self.plot.addItem(self.bars)
-        self.plot.addItem(self.deadline)
+        for item in (self.bars, self.total, self.deadline):
+            self.plot.addItem(item)
         self.plot.invertY(True)
         self.plot.setYRange(0, len(ROWS))
         self.plot.getAxis("left").setTicks([[(i + 0.6, n) for i, n in enumerate(NAMES)]])
-        self.heads = [QLabel(name) for name in COLUMNS]
-        self.cells = [[QLabel("–") for _ in COLUMNS] for _ in ROWS]
+        self.heads = [SteadyLabel(name) for name in COLUMNS]
+        self.cells = [[SteadyLabel("–") for _ in COLUMNS] for _ in ROWS]
         self._axis_room = QLabel()
         self.box.addLayout(self._grid(), 1)
 
@@ -77,14 +87,14 @@ class LatencyPanel(Panel):
         if not len(row):
             return
         height = 0.85 * shares[row, place] / shares.max(axis=1)[row]
-        self.bars.setOpts(
-            x0=LOG_EDGES[place],
-            x1=LOG_EDGES[place + 1],
-            y0=row + 1.0 - height,
-            y1=row + 1.0,
-            brushes=[self.theme.text if r == TOTAL else self.theme.accent for r in row],
-            pen=None,
-        )
+        for item, of, colour in (
+            (self.bars, row != TOTAL, self.theme.accent),
+            (self.total, row == TOTAL, self.theme.text),
+        ):
+            low, edges = row[of] + 1.0, (LOG_EDGES[place[of]], LOG_EDGES[place[of] + 1])
+            item.setOpts(
+                x0=edges[0], x1=edges[1], y0=low - height[of], y1=low, brush=colour, pen=None
+            )
         seen = [LOG_EDGES[place.min()], LOG_EDGES[place.max() + 1]]
         if _is_set(state.decoder.deadline_ms):
             seen.append(np.log10(state.decoder.deadline_ms))
@@ -92,11 +102,11 @@ class LatencyPanel(Panel):
 
     def _show_range(self, low: float, high: float) -> None:
         """Show powers of ten from `low` to `high`, as many named as there is room for."""
-        self.plot.setXRange(low, high)
+        show_range(self.plot, (low, high), (0, len(ROWS)))
         room = self.plot.getPlotItem().getViewBox().rect().width()
         step = max(1, int(np.ceil((high - low) * 3.5 * self.px / max(1.0, room))))
-        named = [(d, f"{10.0**d:g}") for d in range(-3, 4) if d % step == 0]
-        self.plot.getAxis("bottom").setTicks([named])
+        named = [(float(d), f"{10.0**d:g}") for d in range(-3, 4) if d % step == 0]
+        show_ticks(self.plot, "bottom", named)
 
     def _draw_deadline(self, state: DisplayState) -> None:
         deadline = state.decoder.deadline_ms

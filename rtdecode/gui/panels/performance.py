@@ -6,9 +6,18 @@ from collections.abc import Hashable
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt6.QtWidgets import QHBoxLayout, QLabel
+from PyQt6.QtWidgets import QHBoxLayout
 
-from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot, pen
+from rtdecode.gui.panels.base import (
+    Panel,
+    SteadyLabel,
+    colour_plot,
+    font,
+    new_plot,
+    pen,
+    show_range,
+    show_ticks,
+)
 from rtdecode.gui.performance import RUNNING, Performance
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
@@ -22,6 +31,15 @@ def few_ticks(low: float, high: float, most: int = 3) -> list[tuple[float, str]]
     return [(at, f"{at:,.0f}") for at in np.arange(first, high + 0.5, step).tolist()]
 
 
+def wide_span(first: float, last: float) -> tuple[float, float]:
+    """A span about the windows `first` to `last` that stays the same for some while.
+
+    Axes that move with each window cost more than the curves that lie on them.
+    """
+    step = max(2.0, 10.0 ** np.floor(np.log10(max(1.0, last - first + 1))) / 5)
+    return float(first // step * step), float(last // step * step + step)
+
+
 class AccuracyPanel(Panel):
     """How often the decoder is right."""
 
@@ -29,7 +47,7 @@ class AccuracyPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.figure, self.words = QLabel("–"), QLabel()
+        self.figure, self.words = SteadyLabel("–"), SteadyLabel()
         self.words.setObjectName("note")
         self.words.setMinimumWidth(1)
         line = QHBoxLayout()
@@ -60,9 +78,9 @@ class AccuracyPanel(Panel):
         self.running.setData(windows, curve[:, 0])
         self.overall.setData(windows, curve[:, 1])
         if len(curve):
-            last = max(windows[-1], windows[0] + 1)
-            self.plot.setXRange(windows[0], last)
-            self.plot.getAxis("bottom").setTicks([few_ticks(windows[0], last)])
+            low, high = wide_span(windows[0], windows[-1])
+            show_range(self.plot, (low, high), (0, 1.02))
+            show_ticks(self.plot, "bottom", few_ticks(low, high))
 
     def _say_figures(self, performance: Performance, decided: bool) -> None:
         self.say(f"chance {performance.chance:.1%}")

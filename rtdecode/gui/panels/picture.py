@@ -34,12 +34,19 @@ class Picture(pg.GraphicsObject):  # type: ignore[misc]
         held: Any = bits.asarray(self._qimage.sizeInBytes())
         pixels = np.frombuffer(held, np.uint8)
         self._pixels = pixels.reshape(height, self._qimage.bytesPerLine())[:, :width]
+        self._pixels[:] = 0
+        self._colour()
+
+    def _colour(self) -> None:
+        """Look up the colours once: at each painting it costs Qt eight times as much."""
+        self._coloured = self._qimage.convertToFormat(QImage.Format.Format_RGB32)
 
     def set_colours(self, table: NDArray[np.uint8]) -> None:
         """Colours of the values, (256, 3) uint8."""
         self._colours = [QColor(*rgb).rgb() for rgb in table.tolist()]
         self._make_room(self.image.shape)
         self._pixels[:] = self.image
+        self._colour()
         self.update()
 
     def show_image(self, image: NDArray[np.uint8], rect: QRectF) -> None:
@@ -48,6 +55,7 @@ class Picture(pg.GraphicsObject):  # type: ignore[misc]
             self._make_room(image.shape)
         self.image = image
         self._pixels[:] = image
+        self._colour()
         if rect != self._rect:
             self.prepareGeometryChange()
             self._rect = rect
@@ -59,4 +67,4 @@ class Picture(pg.GraphicsObject):  # type: ignore[misc]
 
     def paint(self, painter: QPainter, *_: Any) -> None:
         """Draw it."""
-        painter.drawImage(self._rect, self._qimage)
+        painter.drawImage(self._rect, self._coloured)

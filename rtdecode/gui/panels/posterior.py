@@ -9,11 +9,19 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QLabel
 
-from rtdecode.gui.history import usual_interval_us
 from rtdecode.gui.packets import Decision
-from rtdecode.gui.panels.base import Panel, colour_plot, font, new_plot
+from rtdecode.gui.panels.base import (
+    Panel,
+    ShortLabel,
+    colour_plot,
+    font,
+    new_plot,
+    refont,
+    restyle,
+    show_range,
+    show_ticks,
+)
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
 
@@ -48,9 +56,9 @@ class PosteriorPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.decision = QLabel("–")
+        self.decision = ShortLabel("–")
         self.decision.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.under = QLabel("no window decoded yet")
+        self.under = ShortLabel("no window decoded yet")
         self.under.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.plot = new_plot()
         self.bars = pg.BarGraphItem(x0=[], y=[], height=0.8, width=[])
@@ -58,8 +66,6 @@ class PosteriorPanel(Panel):
         self.plot.setXRange(0, 1)
         self.plot.invertY(True)
         self.plot.getAxis("bottom").setTicks([[(p, f"{p:g}") for p in (0, 0.5, 1)]])
-        for label in (self.decision, self.under):
-            label.setTextFormat(Qt.TextFormat.PlainText)
         self.box.addWidget(self.decision)
         self.box.addWidget(self.under)
         self.box.addWidget(self.plot, 1)
@@ -78,8 +84,7 @@ class PosteriorPanel(Panel):
             return False
         if state.trouble(view.now_s):
             return True
-        usual_s = usual_interval_us(state.posterior_us.rows, 1_000_000) * 1e-6
-        return state.decision_age_s(view.now_s) > max(2.0, 2.0 * usual_s)
+        return state.decision_age_s(view.now_s) > max(2.0, 2.0 * state.interval_us * 1e-6)
 
     def redraw(self, state: DisplayState, view: View) -> None:
         """Draw decision and bars; grey when old."""
@@ -96,10 +101,10 @@ class PosteriorPanel(Panel):
         text = decision.top if decision else "–"
         colour = self.theme.faint if self.is_old else self.theme.accent
         self.decision.setText(text)
-        self.decision.setStyleSheet(f"color: {colour};")
+        restyle(self.decision, f"color: {colour};")
         room = self.width() - 40
         px = min(self.px * 4.0, self.height() * 0.2, room / max(2.0, 0.62 * len(text)))
-        self.decision.setFont(font(px, bold=True))
+        refont(self.decision, font(px, bold=True))
         self.under.setText(self._under(decision))
 
     def _under(self, decision: Decision | None) -> str:
@@ -141,8 +146,8 @@ class PosteriorPanel(Panel):
         return self.theme.truth if name == decision.label else self.theme.other
 
     def _name_bars(self, names: tuple[str, ...]) -> None:
-        self.plot.getAxis("left").setTicks([[(i, name) for i, name in enumerate(names)]])
-        self.plot.setYRange(-0.6, len(names) - 0.4)
+        show_ticks(self.plot, "left", [(float(i), name) for i, name in enumerate(names)])
+        show_range(self.plot, (0, 1), (-0.6, len(names) - 0.4))
         row_px = self.plot.getPlotItem().getViewBox().rect().height() / max(1, len(names))
         self.plot.getAxis("left").setTickFont(font(min(0.85 * self.px, 0.85 * row_px)))
 

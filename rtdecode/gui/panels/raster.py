@@ -14,9 +14,9 @@ from rtdecode.gui.raster import (
     Band,
     Span,
     draw_onsets,
-    raster_image,
     shade_windows,
 )
+from rtdecode.gui.rolling import RollingRaster
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme, raster_table
 
@@ -39,6 +39,7 @@ class RasterPanel(Panel):
         self.plot.setXRange(-DURATION_US * 1e-6, 0)
         self.plot.getAxis("bottom").setTicks([ago_ticks(DURATION_US, 1)])
         self.box.addWidget(self.plot, 1)
+        self.rolling = RollingRaster()
         self._named: Hashable = None
 
     def span(self, view: View) -> Span:
@@ -62,8 +63,7 @@ class RasterPanel(Panel):
         """Count the spikes into the image."""
         span, height = self.span(view), int(self._room().height())
         self._name_bands(state)
-        times, rows = state.spikes.between(span.start_us, span.stop_us)
-        drawn = raster_image(times, rows, state.order.n_units, span, height)
+        drawn = self.rolling.image(state.spikes, state.order.n_units, span, height)
         decisions = state.decisions_since(span.start_us)
         starts = np.array([d.start_us for d in decisions], np.int64)
         ends = np.array([d.end_us for d in decisions], np.int64)

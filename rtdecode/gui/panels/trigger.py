@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from rtdecode.gui.panels.base import Panel, font
+from rtdecode.gui.panels.base import Panel, ShortLabel, SteadyLabel, font, restyle
 from rtdecode.gui.reports import Policy
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
@@ -50,13 +50,13 @@ class TriggerPanel(Panel):
         super().__init__()
         self.mode = QLabel("–")
         self.mode.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.why, self.last = QLabel(), QLabel()
+        self.why, self.last = ShortLabel(), ShortLabel()
         self.dose = QProgressBar()
-        self.reasons = [(QLabel(), QLabel()) for _ in range(LINES + 1)]
+        self.reasons = [(ShortLabel(), SteadyLabel()) for _ in range(LINES + 1)]
         self.question = QLabel()
         self.asked: str | None = None
         self._asked_s, self._obstacle, self._said = 0.0, "", ""
-        for label in (self.mode, self.why, self.last, self.question):
+        for label in (self.mode, self.question):
             label.setTextFormat(Qt.TextFormat.PlainText)
         for label in (self.why, self.last, self.question):
             label.setObjectName("note")
@@ -77,11 +77,10 @@ class TriggerPanel(Panel):
         grid.setColumnStretch(0, 1)
         for row, (name, count) in enumerate(self.reasons):
             name.setObjectName("key")
-            name.setMinimumWidth(1)
-            name.setTextFormat(Qt.TextFormat.PlainText)
             count.setObjectName("value")
             grid.addWidget(name, row, 0)
-            grid.addWidget(count, row, 1, Qt.AlignmentFlag.AlignRight)
+            count.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            grid.addWidget(count, row, 1)
         for widget in (self.mode, self.why, self.dose, self.last):
             self.box.addWidget(widget)
         self.box.addLayout(grid)
@@ -167,12 +166,14 @@ class TriggerPanel(Panel):
         ground = theme.panel if is_old else grounds.get(totals.mode, theme.panel)
         plain = ground == theme.panel
         ink = theme.faint if is_old else theme.text if plain else theme.panel
-        self.mode.setText(f"{text} ?" if is_old and totals.mode else text)
-        self.mode.setStyleSheet(
+        said = f"{text} ?" if is_old and totals.mode else text
+        if self.mode.text() != said:
+            self.mode.setText(said)
+        restyle(
+            self.mode,
             f"background: {ground}; color: {ink}; border: 1px solid {theme.line};"
-            "border-radius: 4px; padding: 2px;"
+            "border-radius: 4px; padding: 2px;",
         )
-        self.mode.setFont(font(1.9 * self.px, bold=True))
         self.why.setText("when last heard of" if is_old and totals.mode else totals.why)
 
     def _show_dose(self, totals: Policy) -> None:
@@ -202,16 +203,21 @@ class TriggerPanel(Panel):
             button.setEnabled(not self._obstacle)
             button.setVisible(command != "sham" or bool(totals.classes))
         if self.asked is None:
-            self.question.setText(self._obstacle or self._said)
+            self._say_below(self._obstacle or self._said)
             return
         share = ", withholding a share" if self.asked == "sham" else ""
         who = state.decoder.control or "the decoder"
         self.yes.setText("Yes, arm it")
-        self.question.setText(f"Arm {who}{share}? It fires at {' + '.join(totals.classes)}.")
+        self._say_below(f"Arm {who}{share}? It fires at {' + '.join(totals.classes)}.")
+
+    def _say_below(self, text: str) -> None:
+        if self.question.text() != text:
+            self.question.setText(text)
 
     def set_look(self, theme: Theme, px: int) -> None:
         """Take on colours and a text height."""
         super().set_look(theme, px)
+        self.mode.setFont(font(1.9 * px, bold=True))
         self.dose.setFont(font(0.9 * px))
         self.dose.setFixedHeight(round(1.5 * px))
         self.dose.setStyleSheet(
