@@ -22,9 +22,7 @@ class RollingRaster:
         self._of: tuple[object, ...] = ()
         self._n_come = 0
 
-    def image(
-        self, spikes: SpikeTable, n_units: int, span: Span, height: int
-    ) -> NDArray[np.uint8]:
+    def image(self, spikes: SpikeTable, n_units: int, span: Span, height: int) -> NDArray[np.uint8]:
         """Bring the counts up to date.
 
         Parameters

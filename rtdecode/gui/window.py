@@ -211,7 +211,7 @@ class DisplayWindow(QMainWindow):
         if self.state is None:
             return "rtdecode"
         decoder = self.state.decoder
-        parts = [decoder.task or decoder.name, decoder.window]
+        parts = [decoder.task or decoder.name, window_text(decoder.window)]
         if self.state.ended:
             parts.append("run ended")
         if self.view.paused:
@@ -305,8 +305,12 @@ class DisplayWindow(QMainWindow):
     def save_dated_picture(self) -> None:
         """Save the window as a picture named by the time, and say where."""
         path = self.pictures / f"rtdecode-{datetime.now().astimezone():%Y%m%d-%H%M%S}.png"
-        self.save_picture(path)
-        self._said, self._said_until_s = f"saved {path.absolute()}", self.view.now_s + 5.0
+        try:
+            self.save_picture(path)
+            self._said = f"saved {path.absolute()}"
+        except OSError as error:  # a full disk is no reason to stop showing
+            self._said = f"⚠ no picture saved: {error}"
+        self._said_until_s = self.view.now_s + 5.0
 
     def save_picture(self, path: Path) -> None:
         """Save the window as a picture.
@@ -319,3 +323,12 @@ class DisplayWindow(QMainWindow):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not self.grab().save(str(path)):
             raise OSError(f"the picture could not be written to {path}: is its ending .png?")
+
+
+def window_text(said: str) -> str:
+    """A window for people: ``0:250:25 ms`` is 0 to 250 ms after an onset, in bins of 25."""
+    edges, _, unit = said.partition(" ")
+    match edges.split(":"):
+        case start, stop, step:
+            return f"{start} to {stop} {unit}, bins of {step} {unit}"
+    return said

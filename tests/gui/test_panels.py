@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QRectF
+from PyQt6.QtCore import QEvent, QObject, QRectF
 from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -96,6 +96,43 @@ def test_a_posterior_that_is_no_number_draws_no_bar(shown: Shown) -> None:
     batch.posteriors[:] = np.nan
     shown.give(batch)
     assert panel(shown, "posterior").shown_bars.values.tolist() == [0.0] * 4
+
+
+def test_a_window_without_probabilities_says_so(shown: Shown) -> None:
+    nothing = replace(decision(0, "0"), top="", p=float("nan"))
+    batch = known.decided(decision(0, "0"))
+    batch.decisions, batch.posteriors[:] = [nothing], np.nan
+    shown.give(batch)
+    posterior = panel(shown, "posterior")
+    assert posterior.decision.text() == "–"
+    assert posterior.under.text() == "no probability"
+
+
+def test_figures_change_without_a_new_layout(shown: Shown) -> None:
+    """Qt's own label has the whole window laid out anew at each text: 5 ms a time."""
+    shown.give(known.decided(decision(0, "0", "0")), known.healthy(spikes={"on_time": 1_000}))
+    requests = LayoutRequests(shown.window)
+    shown.give(known.decided(decision(1, "90", "0")), known.healthy(spikes={"on_time": 1_001}))
+    assert panel(shown, "posterior").decision.text() == "90"
+    assert panel(shown, "health").values["on_time"].text() == "1,001"
+    assert requests.n == 0
+    shown.give(known.healthy(spikes={"on_time": 10**12}))
+    assert requests.n > 0  # for this one there was no room
+
+
+class LayoutRequests(QObject):
+    """Counts how often a layout is asked for in a window."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self.n = 0
+        for widget in (window, *window.findChildren(QWidget)):
+            widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Count, and let it pass."""
+        self.n += event is not None and event.type() == QEvent.Type.LayoutRequest
+        return False
 
 
 def test_history_shows_probabilities_and_true_labels(shown: Shown) -> None:
@@ -235,7 +272,7 @@ def test_latency_by_stage_with_the_deadline(shown: Shown) -> None:
     assert cells[0] == ["0.30"] * 4
     assert cells[-1] == ["0.90"] * 4
     assert 10 ** latency.deadline.value() == pytest.approx(5.0)
-    assert latency.note.text() == "deadline 5: 0 of 10 late"
+    assert latency.note.text() == "deadline 5 ms: 0 of 10 late"
     # One bar for each stage and one for the total, each in its own row.
     assert sorted(latency.bars.opts["y1"]) == [1, 2, 3, 4, 5]
     assert latency.total.opts["y1"] == [6]

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from rtdecode.errors import UserError
 from rtdecode.gui import app
 from rtdecode.gui.theme import DARK, LIGHT, text_px
-from rtdecode.gui.window import FRAME_PX
+from rtdecode.gui.window import FRAME_PX, window_text
 from tests.gui import known
 from tests.gui.conftest import NewWindow, Shown
 from tests.gui.known import START_US, S, decision
@@ -161,6 +161,22 @@ def test_a_picture_is_saved_by_key_and_said(shown: Shown, qtbot: QtBot, ini: Pat
     assert str(saved) in shown.window.banner.text()
     image = QImage(str(saved))
     assert (image.width(), image.height()) == (shown.window.width(), shown.window.height())
+
+
+def test_a_picture_that_cannot_be_saved_stops_nothing(
+    shown: Shown, qtbot: QtBot, ini: Path
+) -> None:
+    shown.window.pictures = ini.parent / "no-folder"
+    shown.window.pictures.write_text("a file is in the way")
+    shown.give(known.decided(decision(0, "0")))
+    qtbot.keyClick(shown.window, Qt.Key.Key_P)
+    shown.give()
+    assert "no picture saved" in shown.window.banner.text()
+
+
+def test_the_decoded_window_is_told_in_words() -> None:
+    assert window_text("0:250:25 ms") == "0 to 250 ms, bins of 25 ms"
+    assert window_text("sliding") == "sliding"
 
 
 def test_every_key_is_listed_in_the_window(shown: Shown) -> None:

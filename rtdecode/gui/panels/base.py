@@ -7,8 +7,14 @@ from typing import Any, ClassVar
 
 import pyqtgraph as pg
 from PyQt6.QtCore import QSize, Qt
-from PyQt6.QtGui import QFont, QPainter, QPaintEvent
-from PyQt6.QtWidgets import QFrame, QGraphicsItem, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtGui import QFont, QImage, QPainter, QPaintEvent
+from PyQt6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
 
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import DARK, Theme
@@ -164,9 +170,32 @@ def font(px: float, *, bold: bool = False) -> QFont:
     return made
 
 
+class CachedAxis(pg.AxisItem):  # type: ignore[misc]
+    """An axis whose text is drawn when it has changed, not whenever something moves beside it.
+
+    Qt's own cache of items loses what changes while it paints, as the room for the text does.
+    """
+
+    _image = QImage()
+
+    def paint(self, painter: QPainter, *args: Any) -> None:
+        """Draw the axis as it was last drawn, if nothing has changed."""
+        place, device = self.boundingRect().toAlignedRect(), painter.device()
+        ratio = device.devicePixelRatioF() if device is not None else 1.0
+        if self.picture is None or self._image.size() != place.size() * ratio:
+            self._image = QImage(place.size() * ratio, QImage.Format.Format_ARGB32_Premultiplied)
+            self._image.setDevicePixelRatio(ratio)
+            self._image.fill(0)
+            into = QPainter(self._image)
+            into.translate(-place.x(), -place.y())
+            super().paint(into, *args)
+            into.end()
+        painter.drawImage(place.topLeft(), self._image)
+
+
 def new_plot() -> Any:
     """A plot without buttons, menus and mouse: nothing on a rig's wall is dragged by chance."""
-    plot = pg.PlotWidget()
+    plot = pg.PlotWidget(axisItems={side: CachedAxis(side) for side in ("left", "bottom")})
     plot.setMenuEnabled(False)
     plot.hideButtons()
     plot.setMouseEnabled(x=False, y=False)
@@ -176,9 +205,6 @@ def new_plot() -> Any:
     plot.setFrameShape(QFrame.Shape.NoFrame)
     # It fills its whole ground: nothing of the window has to be painted beneath it.
     plot.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-    for side in ("left", "bottom"):
-        # Text is drawn when it has changed, and not whenever something moves beside it.
-        plot.getAxis(side).setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
     return plot
 
 
@@ -218,4 +244,4 @@ def pen(colour: str, *, dashed: bool = False) -> Any:
 def ago_ticks(duration_us: int, step_s: int) -> list[tuple[float, str]]:
     """Ticks of an axis that counts seconds back from its right edge."""
     back = range(step_s, round(duration_us * 1e-6), step_s)
-    return [(-float(ago), f"−{ago} s") for ago in back]
+    return [(0.0, "0 s"), *((-float(ago), f"−{ago} s") for ago in back)]

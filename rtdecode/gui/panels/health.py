@@ -53,6 +53,8 @@ class HealthPanel(Panel):
         self.values = {name: SteadyLabel("–") for name in (*FIGURES, *SPIKE_KINDS)}
         self.plot = new_plot()
         self.plot.hideAxis("bottom")
+        # Else the upper figure is left out where the plot is low.
+        self.plot.getAxis("left").setStyle(hideOverlappingLabels=False)
         self.rate = pg.PlotCurveItem()
         self.plot.addItem(self.rate)
         self.plot.setMinimumHeight(24)

@@ -113,9 +113,8 @@ class LatencyPanel(Panel):
         self.deadline.setVisible(_is_set(deadline))
         if _is_set(deadline):
             self.deadline.setValue(np.log10(deadline))
-            self.say(
-                f"deadline {deadline:g}: {state.timing.over_deadline} of {state.timing.n} late"
-            )
+            late, of = state.timing.over_deadline, state.timing.n
+            self.say(f"deadline {deadline:g} ms: {late:,} of {of:,} late")
         else:
             self.say(f"last {len(state.timing.ms)} windows" if state.timing.n else "")
 

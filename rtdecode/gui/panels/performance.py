@@ -51,6 +51,7 @@ class AccuracyPanel(Panel):
         self.words.setObjectName("note")
         self.words.setMinimumWidth(1)
         line = QHBoxLayout()
+        line.setSpacing(10)
         line.addWidget(self.figure)
         line.addWidget(self.words, 1)
         self.plot = new_plot()

@@ -98,7 +98,7 @@ class PosteriorPanel(Panel):
             self._show_bars(bars_of(state.decoder.classes, probabilities), decision)
 
     def _show_decision(self, decision: Decision | None) -> None:
-        text = decision.top if decision else "–"
+        text = (decision.top if decision else "") or "–"
         colour = self.theme.faint if self.is_old else self.theme.accent
         self.decision.setText(text)
         restyle(self.decision, f"color: {colour};")
@@ -110,7 +110,7 @@ class PosteriorPanel(Panel):
     def _under(self, decision: Decision | None) -> str:
         if decision is None:
             return "no window decoded yet"
-        parts = [f"p = {decision.p:.2f}"]
+        parts = [f"p = {decision.p:.2f}" if np.isfinite(decision.p) else "no probability"]
         if decision.label:
             sign = "✓" if decision.correct else "✗"
             parts.append(f"true {decision.label} {sign}")

@@ -89,7 +89,7 @@ class RasterPanel(Panel):
         named = [band for band in state.order.bands if band.area]
         areas = f"{len(named)} areas, " if named else ""
         silent = f"; ▲ silent: {', '.join(state.silent)}" if state.silent else ""
-        self.say(f"{areas}{state.order.n_units} units; shaded: decoded windows{silent}")
+        self.say(f"{areas}{state.order.n_units:,} units; shaded: decoded windows{silent}")
 
     def _room_rows(self) -> int:
         """How many lines of text fit beside the raster."""

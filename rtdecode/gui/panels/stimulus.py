@@ -8,15 +8,46 @@ from typing import Any
 
 import numpy as np
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QImage, QPixmap
-from PyQt6.QtWidgets import QGridLayout, QLabel, QSizePolicy
+from PyQt6.QtGui import QImage, QPainter, QPaintEvent
+from PyQt6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from rtdecode.gui.packets import Decision
-from rtdecode.gui.panels.base import Panel
+from rtdecode.gui.panels.base import Panel, ShortLabel
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.stimuli import drawn_stimulus, patch
 
 THUMBNAIL_PX = 320
+
+
+class Thumbnail(QWidget):
+    """A picture as large as there is room for, and for which none is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._image: QImage | None = None
+        ignored = QSizePolicy.Policy.Ignored
+        self.setSizePolicy(ignored, ignored)
+
+    def show_image(self, image: QImage | None) -> None:
+        """Show a picture; a dash for none."""
+        if image is not None and not self.size().isEmpty():
+            keep, smooth = (
+                Qt.AspectRatioMode.KeepAspectRatio,
+                Qt.TransformationMode.SmoothTransformation,
+            )
+            image = image.scaled(self.size(), keep, smooth)
+        self._image = image
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw it in the middle."""
+        painter = QPainter(self)
+        if self._image is None:
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "–")
+            return
+        place = self._image.rect()
+        place.moveCenter(self.rect().center())
+        painter.drawImage(place, self._image)
 
 
 class StimulusPanel(Panel):
@@ -33,8 +64,8 @@ class StimulusPanel(Panel):
     def __init__(self, files: Mapping[str, Path]) -> None:
         super().__init__()
         self.files = files
-        self.pictures = {"decoded": QLabel(), "true": QLabel()}
-        self.captions = {name: QLabel(name) for name in self.pictures}
+        self.pictures = {"decoded": Thumbnail(), "true": Thumbnail()}
+        self.captions = {name: ShortLabel(name) for name in self.pictures}
         self.images: dict[str, QImage | None] = dict.fromkeys(self.pictures)
         self._thumbnails: dict[str, QImage] = {}
         self._latest: tuple[Decision | None, str] = (None, "")
@@ -43,13 +74,8 @@ class StimulusPanel(Panel):
         grid.setRowStretch(0, 1)
         for column, name in enumerate(self.pictures):
             picture, caption = self.pictures[name], self.captions[name]
-            # Else a picture would hold its panel open at the size it was last drawn.
-            ignored = QSizePolicy.Policy.Ignored
-            picture.setSizePolicy(ignored, ignored)
-            for label in (picture, caption):
-                label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
             caption.setObjectName("key")
-            caption.setTextFormat(Qt.TextFormat.PlainText)
             grid.addWidget(picture, 0, column)
             grid.addWidget(caption, 1, column)
             grid.setColumnStretch(column, 1)
@@ -81,16 +107,7 @@ class StimulusPanel(Panel):
         self.captions[name].setText(f"{name} {label}" if label else f"{name}: unknown")
         image = self._image(task, label, told) if label else None
         self.images[name] = image
-        picture = self.pictures[name]
-        if image is None:
-            picture.setPixmap(QPixmap())
-            picture.setText("–")
-            return
-        keep, smooth = (
-            Qt.AspectRatioMode.KeepAspectRatio,
-            Qt.TransformationMode.SmoothTransformation,
-        )
-        picture.setPixmap(QPixmap.fromImage(image).scaled(picture.size(), keep, smooth))
+        self.pictures[name].show_image(image)
 
     def _image(self, task: str, label: str, told: Mapping[str, Any]) -> QImage | None:
         if label in self.files:
