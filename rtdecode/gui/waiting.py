@@ -110,8 +110,9 @@ def _new_table() -> QTableWidget:
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
     table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    if header := table.verticalHeader():
-        header.hide()
-    if across := table.horizontalHeader():
+    down, across = table.verticalHeader(), table.horizontalHeader()
+    # A header of no rows yet is false.
+    if down is not None and across is not None:
+        down.hide()
         across.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
     return table

@@ -151,6 +151,9 @@ def test_waiting_page_shows_what_is_on_the_network(new_window: NewWindow) -> Non
     texts = [window.waiting.table.item(0, column).text() for column in range(5)]
     assert texts == ["rtdecode-spikes", "SpikeEvents", "2", "rig", "the spikes"]
     assert "rtdecode decode" in window.waiting.advice.text()
+    numbers = window.waiting.table.verticalHeader()
+    assert numbers is not None
+    assert not numbers.isVisible()
 
 
 def test_a_picture_is_saved_by_key_and_said(shown: Shown, qtbot: QtBot, ini: Path) -> None:
