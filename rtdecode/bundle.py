@@ -181,7 +181,9 @@ def _try_steps(module: torch.nn.Module, counts: NDArray[np.uint16], info: Bundle
     there = torch.from_numpy(counts.astype(np.float32)[None])
     with torch.inference_mode():
         for step in info.steps:
-            cast(Any, module).upto(there, step).numpy()[0]
+            found = cast(Any, module).upto(there, step).numpy()[0]
+            if found.shape != (len(info.classes),):
+                raise IndexError(f"{found.shape} probabilities after {step} bins")
 
 
 def check_free(path: Path, force: bool) -> None:

@@ -82,6 +82,23 @@ def test_an_early_decision_does_not_look_ahead(bundle):
     assert not (decoder.predict_upto(counts, 3) == decoder.predict_upto(other, 3)).all()
 
 
+class Few(Net):
+    """Gives two of three probabilities until the window is whole."""
+
+    @torch.jit.export
+    def upto(self, counts: torch.Tensor, n_bins: int) -> torch.Tensor:
+        found = self.forward(counts)
+        return found if n_bins == counts.shape[1] else found[:, :2]
+
+
+def test_early_probabilities_are_of_all_classes(tmp_path):
+    path = save_bundle(Few(), info(steps=(4,)), tmp_path / "whole.pt")
+    Decoder.load(path)
+    path = save_bundle(Few(), info(steps=(3, 4)), tmp_path / "few.pt")
+    with pytest.raises(UserError, match="found that it cannot"):
+        Decoder.load(path)
+
+
 def test_nothing_is_overwritten_unless_told(bundle):
     before = bundle.read_bytes()
     with pytest.raises(UserError, match="--force"):
