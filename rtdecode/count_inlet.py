@@ -30,6 +30,8 @@ class CountRows:
     ----------
     has_events : bool
         The same row twice is two spikes of one sample.
+    first_us : int or None
+        Time of the first row, where the numbering of the rows begins.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class CountRows:
         self._row_stamps = np.zeros(ROWS)
         self._counts: NDArray[Any] = np.empty((0, stream.channels), np.int16)
         self._stamps, self._next = np.empty(0), 0
+        self.first_us: int | None = None
 
     def open(self) -> None:
         """Start to receive; see ``SpikeInlet.open``."""
@@ -97,6 +100,8 @@ class CountRows:
             self._rows,
             self._row_stamps,
         )
+        if self.first_us is None and n:
+            self.first_us = streams.microseconds(self._row_stamps[0])
         return self._rows[:n], self._row_stamps[:n]
 
 

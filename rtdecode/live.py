@@ -51,6 +51,11 @@ HOT_RUNS = 3
 HEALTH_US = 200 * US_PER_MS
 CALM_US = 20 * US_PER_MS  # what can wait is done when no window ends within this
 OVERDUE_US = 100 * US_PER_MS  # or when it has been put off for so long
+PLAYED = {
+    streams.SPIKE_FORMAT: roles.SPIKES,
+    streams.COUNT_FORMAT: roles.COUNTS,
+    streams.TEXT_FORMAT: roles.STIMULI,
+}
 STUCK_US = 300 * US_PER_MS  # a round of the loop takes no longer
 
 
@@ -134,9 +139,9 @@ class LiveDecoder:
     def _watch(self, spikes: Sequence[sources.RowInlet], stimuli: streams.TextInlet | None) -> None:
         """From here on a stream that sends nothing is silent."""
         self._clocks = HostClocks([*spikes, *([stimuli] if stimuli is not None else [])])
-        settings, found = self.settings, [inlet.stream for inlet in spikes]
+        settings = self.settings
         self._probes = Probes(
-            self.engine, found, settings.stale_us, settings.go_on, streams.clock_us()
+            self.engine, spikes, settings.stale_us, settings.go_on, streams.clock_us()
         )
         self.health.probes = self._probes
 
@@ -177,9 +182,8 @@ class LiveDecoder:
         """The stream, or all; none where we are told to stop first."""
         self._enter(State.WAITING, f"waiting for {sources.sought(name, form)}")
         found = sources.wait_for(name, form, HEALTH_US / US_PER_S, self._wait_on)
-        played = {streams.SPIKE_FORMAT: roles.SPIKES, streams.TEXT_FORMAT: roles.STIMULI}
-        for stream in found if form in played else ():
-            self._record({played[form]: stream.uid})
+        for stream in found:
+            self._record({PLAYED[form]: stream.uid})
         return found
 
     def _record(self, uids: Mapping[str, str]) -> None:

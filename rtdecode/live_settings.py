@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from rtdecode.engine import EngineSettings
-from rtdecode.errors import UserError
 from rtdecode.markers import AS_THEY_ARE, MarkerMap
 from rtdecode.microseconds import US_PER_MS
 from rtdecode.rig import EngineSection, OutputsSection, Rig
@@ -76,18 +75,7 @@ def windows_of(section: EngineSection) -> EngineSettings:
 
 
 def settings_of(rig: Rig, once: bool = False, most_windows: int = 0) -> LiveSettings:
-    """A rig's settings as the decoder process takes them.
-
-    Raises
-    ------
-    UserError
-        If they cannot go together.
-    """
-    if rig.streams.counts and rig.record.file is not None:
-        raise UserError(
-            "expected spike streams alone in a run that is recorded, found streams.counts: a "
-            "record holds spikes; record counts with LabRecorder, or leave record.file empty"
-        )
+    """A rig's settings as the decoder process takes them."""
     section = rig.engine
     engine = replace(
         windows_of(section),

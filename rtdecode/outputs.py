@@ -81,6 +81,8 @@ class Outputs:
         said = self._message(decision, stages_ms)
         said |= {"missing": probes.behind(decision.window.end_us), "bundle": self.bundle}
         said |= {"rows": probes.last_rows(), "taken": probes.rows_taken()}
+        if firsts := probes.first_rows():
+            said["first_us"] = firsts
         self._decisions.push_json(said, decision.window.end_us)
 
     def tell_trigger(self, said: Mapping[str, object]) -> None:

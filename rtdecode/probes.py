@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rtdecode.engine import Engine
 from rtdecode.kernels.ingest import LOST, NEXT_SEQUENCE, ROWS, SEQUENCE_MASK, WATERMARK_US
 from rtdecode.microseconds import NEVER_US, US_PER_MS
+from rtdecode.sources import RowInlet
 from rtdecode.streams import Found
 
 
@@ -21,7 +22,7 @@ class Probes:
     ----------
     engine : Engine
         Hears as many streams.
-    found : sequence of Found
+    inlets : sequence of SpikeInlet or CountRows
     stale_us : int
         Without a row for this long a stream is silent.
     go_on : bool
@@ -32,16 +33,17 @@ class Probes:
     """
 
     def __init__(
-        self, engine: Engine, found: Sequence[Found], stale_us: int, go_on: bool, now_us: int
+        self, engine: Engine, inlets: Sequence[RowInlet], stale_us: int, go_on: bool, now_us: int
     ) -> None:
-        self.names = _names(found)
+        self.names = _names([inlet.stream for inlet in inlets])
+        self._inlets = inlets
         self._engine = engine
         self._stale_us = stale_us
         self._go_on = go_on
         # Lists: they are looked at between posterior and trigger, where arrays take longer.
-        self._rows = [0] * len(found)
-        self._arrival_us = [now_us] * len(found)
-        self._silent = [False] * len(found)
+        self._rows = [0] * len(inlets)
+        self._arrival_us = [now_us] * len(inlets)
+        self._silent = [False] * len(inlets)
 
     @property
     def silent(self) -> list[str]:
@@ -101,6 +103,15 @@ class Probes:
     def rows_taken(self) -> dict[str, int]:
         """Rows taken since the start, by stream."""
         return dict(zip(self.names, self._tallies()[:, ROWS].tolist(), strict=True))
+
+    def first_rows(self) -> dict[str, int]:
+        """Time of the first row, by count stream: we number its rows ourselves, from there on."""
+        firsts = [inlet.first_us for inlet in self._inlets]
+        return {
+            name: first_us
+            for name, first_us in zip(self.names, firsts, strict=True)
+            if first_us is not None
+        }
 
     def told(self, now_us: int, stream_us: int) -> list[dict[str, object]]:
         """What the health message says of each stream.

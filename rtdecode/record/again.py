@@ -19,7 +19,7 @@ from rtdecode.decoder import Decoder
 from rtdecode.early import StoppingRule
 from rtdecode.engine import Engine, EngineSettings
 from rtdecode.errors import UserError
-from rtdecode.kernels.ingest import KINDS, MOST_OVERTAKEN
+from rtdecode.kernels.ingest import KINDS, MOST_OVERTAKEN, SEQUENCE_MASK
 from rtdecode.microseconds import FOREVER_US
 from rtdecode.record.read import Record, Recorded, Rows, is_record, read_record, sane_times
 from rtdecode.virtual import new_engine
@@ -113,7 +113,7 @@ def decode_record(engine: Engine, record: Record) -> Iterator[tuple[Decision, Re
     names = _names(record)
     engine.hear(len(names))
     feeds = [
-        _Feed(engine, rows, stream, name)
+        _Feed(engine, _as_numbered_live(rows, name, record), stream, name)
         for stream, (rows, name) in enumerate(zip(record.rows, names, strict=True))
     ]
     for recorded in record.decisions:
@@ -208,15 +208,30 @@ def _names(record: Record) -> list[str]:
     return told if len(told) == len(record.rows) else [rows.name for rows in record.rows]
 
 
+def _as_numbered_live(rows: Rows, name: str, record: Record) -> Rows:
+    """Rows of counts with the decoder's numbers: it and the recorder count from their first row."""
+    firsts = (said.first_us[name] for said in record.decisions if name in said.first_us)
+    first_us = next(firsts, None)
+    if first_us is None:
+        return rows
+    begun = np.flatnonzero(rows.time_us == first_us - record.zero_us)
+    if not len(begun):
+        return rows
+    samples = rows.samples.copy()
+    samples[:, 1] = (samples[:, 1].astype(np.int64) - samples[begun[0], 1]) & SEQUENCE_MASK
+    return replace(rows, samples=samples)
+
+
 class _Feed:
     """One stream's rows, sent up to where a decision was made."""
 
     def __init__(self, engine: Engine, rows: Rows, stream: int, name: str) -> None:
         self._engine = engine
-        self._rows = rows
         self._stream = stream
         self._name = name
         self._times_us = sane_times(rows, engine.settings.ahead_us)
+        self._dedup_us = 0 if rows.counts else engine.settings.dedup_us
+        self._samples = rows.samples
         self._sequence = rows.samples[:, 1]
         self._sent = self._taken = 0
         self._begun = False
@@ -239,10 +254,9 @@ class _Feed:
             # What came before the decoder listened: it never knew of it.
             self._sent, self._begun = max(0, stop - taken) if taken else 0, True
         rows = slice(self._sent, stop)
+        samples, times_us = self._samples[rows], self._times_us[rows]
         # Each stamp was held against the clock of its arrival already.
-        now_us = FOREVER_US - self._engine.settings.ahead_us
-        samples, times_us = self._rows.samples[rows], self._times_us[rows]
-        self._engine.ingest(samples, times_us, now_us, self._stream)
+        self._engine.take(self._stream, samples, times_us, len(samples), FOREVER_US, self._dedup_us)
         self._sent, self._taken = max(self._sent, stop), taken
 
     def _cut(self, last: int, taken: int) -> int:

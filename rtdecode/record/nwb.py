@@ -22,7 +22,15 @@ from rtdecode.files import written_whole
 from rtdecode.microseconds import INVALID_US, US_PER_S
 from rtdecode.record.journal import JournalReader, StreamSaid, Text
 from rtdecode.record.markers import presentations_of
-from rtdecode.record.roles import DECISIONS, HEALTH, POSTERIOR, SPIKES, STIMULI, TRIGGERS
+from rtdecode.record.roles import (
+    COUNTS,
+    DECISIONS,
+    HEALTH,
+    POSTERIOR,
+    SPIKES,
+    STIMULI,
+    TRIGGERS,
+)
 from rtdecode.session.model import Session, Units
 from rtdecode.session.spikes import MAX_S
 from rtdecode.session.write import nwb_file
@@ -79,7 +87,8 @@ def record_of(journal: JournalReader, name: str) -> tuple[NWBFile, int]:
     from pynwb import ProcessingModule
 
     zero_us = journal.about.zero_us
-    streams = [_Rows(journal, said, zero_us) for said in journal.streams(SPIKES)]
+    heard = [*journal.streams(SPIKES), *journal.streams(COUNTS)]
+    streams = [_Rows(journal, said, zero_us) for said in heard]
     n = sum(len(stream) for stream in streams)
     if not n:
         raise UserError(f"nothing to make a record of: {journal.folder} holds no spike row")
@@ -95,7 +104,7 @@ def record_of(journal: JournalReader, name: str) -> tuple[NWBFile, int]:
 
 
 class _Rows:
-    """The rows of one spike stream in the record's time."""
+    """The rows of one spike or count stream in the record's time."""
 
     def __init__(self, journal: JournalReader, said: StreamSaid, zero_us: int) -> None:
         self.said = said
@@ -129,7 +138,17 @@ class _Rows:
         # At another speed the stamps run ahead of the clock, rightly.
         if self.said.speed == 1.0:
             sound &= self.time_us <= self.arrival_us + MOST_AHEAD_US
-        return self.unit_id[sound].astype(np.int64), self.time_us[sound]
+        ids, times_us = self.unit_id[sound].astype(np.int64), self.time_us[sound]
+        return ids, times_us + (_places(ids, times_us) if self.said.role == COUNTS else 0)
+
+
+def _places(ids: NDArray[np.int64], times_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which of a count's spikes each row is, (n,) int64 from 0: it moves by so many us."""
+    place = np.arange(len(ids), dtype=np.int64)
+    first = np.ones(len(ids), np.bool_)
+    first[1:] = (np.diff(ids) != 0) | (np.diff(times_us) != 0)
+    begun: NDArray[np.int64] = np.maximum.accumulate(np.where(first, place, 0))
+    return place - begun
 
 
 def _session(journal: JournalReader, streams: list[_Rows], name: str, zero_us: int) -> Session:
@@ -199,7 +218,7 @@ def _interfaces(journal: JournalReader, streams: list[_Rows], zero_us: int) -> I
 def _about(journal: JournalReader, streams: list[_Rows]) -> str:
     """Settings, bundle, versions and streams as JSON."""
     told = journal.about.model_dump(exclude={"streams"})
-    keys = {"name", "host", "source_id", "replay"}
+    keys = {"role", "name", "host", "source_id", "replay"}
     told["spike_streams"] = [stream.said.model_dump(include=keys) for stream in streams]
     return json.dumps(told | {"finished": journal.ended}, indent=1)
 

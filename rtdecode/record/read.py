@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import h5py
 import numpy as np
@@ -18,7 +18,7 @@ from rtdecode.errors import UserError
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_S
 from rtdecode.record.journal import speed_of
 from rtdecode.record.nwb import MODULE, ROWS
-from rtdecode.record.roles import DECISIONS
+from rtdecode.record.roles import COUNTS, DECISIONS
 from rtdecode.session.hdf5 import Table, open_nwb, read_text, read_values, reading, subgroup
 
 PLACE = f"processing/{MODULE}"
@@ -67,12 +67,21 @@ class Recorded(BaseModel):
     rows: dict[str, int] = {}
     taken: dict[str, int] = {}
     missing: list[str] = []
+    first_us: dict[str, int] = {}
     bundle: str = ""
+
+
+class _Stream(NamedTuple):
+    """What the notes say of a stream of spikes or counts."""
+
+    name: str
+    speed: float
+    counts: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of one spike stream in order of arrival, microseconds of the record.
+    """The rows of one stream of spikes or counts in order of arrival, microseconds of the record.
 
     Attributes
     ----------
@@ -86,6 +95,9 @@ class Rows:
         When the recorder took them, to 5 ms.
     speed : float
         Of the replay they came from; 1 on the wall clock.
+    counts : bool
+        Of a stream of counts: the same row twice is two spikes, and the recorder
+        numbered the rows for itself.
     """
 
     name: str
@@ -93,6 +105,7 @@ class Rows:
     time_us: NDArray[np.int64]
     arrival_us: NDArray[np.int64]
     speed: float
+    counts: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,12 +172,12 @@ def read_record(path: Path) -> Record:
     """
     with open_nwb(path) as file:
         about = _about(path, file)
-        speeds = _speeds(about)
+        streams = _streams(about)
         module = _module(path, file)
         with reading(path, PLACE):
             # A name that is no UTF-8 comes as bytes.
             names = [name for name in map(str, module) if name.startswith(f"{ROWS}_")]
-        rows = [_rows(_table(path, file, name), speeds) for name in sorted(names, key=_number)]
+        rows = [_rows(_table(path, file, name), streams) for name in sorted(names, key=_number)]
         decisions = list(_decisions(_table(path, file, DECISIONS)))
     zero_us = about.get("zero_us")
     if not isinstance(zero_us, int) or abs(zero_us) > WIDEST_US:
@@ -209,10 +222,13 @@ def _about(path: Path, file: h5py.File) -> dict[str, Any]:
     return about
 
 
-def _speeds(about: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Name and speed of each spike stream, in the order of their tables."""
+def _streams(about: Mapping[str, Any]) -> list[_Stream]:
+    """Each stream of spikes or counts, in the order of their tables."""
     try:
-        return [(str(said["name"]), speed_of(said["replay"])) for said in about["spike_streams"]]
+        return [
+            _Stream(str(said["name"]), speed_of(said["replay"]), said.get("role") == COUNTS)
+            for said in about["spike_streams"]
+        ]
     except (KeyError, TypeError, AttributeError):
         return []
 
@@ -222,7 +238,7 @@ def _number(name: str) -> int:
     return int(tail) if tail.isdecimal() and len(tail) < 6 else 0
 
 
-def _rows(table: Table, streams: list[tuple[str, float]]) -> Rows:
+def _rows(table: Table, streams: list[_Stream]) -> Rows:
     columns = [_column(table, name, "iu") for name in ("unit_id", "sequence")]
     time_us = _column(table, "time_us", "iu").astype(np.int64)
     arrival_us = _column(table, "arrival_us", "iu").astype(np.int64)
@@ -232,8 +248,8 @@ def _rows(table: Table, streams: list[tuple[str, float]]) -> Rows:
     ):
         raise _damaged(table.path, table.name)
     samples = np.stack([column.astype(np.int32) for column in columns], axis=1)
-    name, speed = streams[number]
-    return Rows(name, samples, time_us, arrival_us, speed)
+    said = streams[number]
+    return Rows(said.name, samples, time_us, arrival_us, said.speed, said.counts)
 
 
 def _decisions(table: Table) -> Iterator[Recorded]:

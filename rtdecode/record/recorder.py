@@ -26,11 +26,12 @@ import psutil
 from numpy.typing import NDArray
 
 from rtdecode import streams
+from rtdecode.count_inlet import CountRows
 from rtdecode.errors import UserError
 from rtdecode.kernels.stamps import stamps_to_us
 from rtdecode.microseconds import US_PER_S
 from rtdecode.record.journal import Journal, JournalReader, journal_of, remove
-from rtdecode.record.roles import POSTERIOR, SPIKES
+from rtdecode.record.roles import COUNTS, POSTERIOR, SPIKES
 
 PULL_S = 0.005  # arrival times are this coarse
 SYNC_S = 0.5
@@ -39,7 +40,18 @@ FIND_S = 10.0
 NICE = 10
 
 Tell = Callable[[Mapping[str, object]], None]
-Inlet = streams.SpikeInlet | streams.TextInlet | streams.PosteriorInlet
+Inlet = streams.SpikeInlet | CountRows | streams.TextInlet | streams.PosteriorInlet
+
+FORMATS = {
+    SPIKES: streams.SPIKE_FORMAT,
+    COUNTS: streams.COUNT_FORMAT,
+    POSTERIOR: streams.POSTERIOR_FORMAT,
+}
+INLETS: dict[str, Callable[[streams.Found], Inlet]] = {
+    SPIKES: streams.SpikeInlet,
+    COUNTS: CountRows,
+    POSTERIOR: streams.PosteriorInlet,
+}
 
 
 class Recorder:
@@ -125,7 +137,7 @@ class Recorder:
         match inlet:
             case streams.TextInlet():
                 return self._pull_texts(key, inlet)
-            case streams.SpikeInlet():
+            case streams.SpikeInlet() | CountRows():
                 samples, stamps = inlet.pull()
                 if len(stamps):
                     times_us, arrival_us = self._microseconds(stamps), streams.clock_us()
@@ -181,14 +193,11 @@ class _Syncing:
 
 
 def _find(role: str, uid: str) -> streams.Found | None:
-    formats = {SPIKES: streams.SPIKE_FORMAT, POSTERIOR: streams.POSTERIOR_FORMAT}
-    return streams.find_by_uid(uid, formats.get(role, streams.TEXT_FORMAT), FIND_S)
+    return streams.find_by_uid(uid, FORMATS.get(role, streams.TEXT_FORMAT), FIND_S)
 
 
 def _inlet_of(role: str, found: streams.Found) -> Inlet:
-    if role == SPIKES:
-        return streams.SpikeInlet(found)
-    return streams.PosteriorInlet(found) if role == POSTERIOR else streams.TextInlet(found)
+    return INLETS.get(role, streams.TextInlet)(found)
 
 
 def _about(inlet: Inlet) -> dict[str, object]:

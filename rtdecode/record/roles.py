@@ -1,4 +1,4 @@
 """What a record is made of: the parts that streams play in it."""
 
-SPIKES, STIMULI, POSTERIOR = "spikes", "stimuli", "posterior"
+SPIKES, COUNTS, STIMULI, POSTERIOR = "spikes", "counts", "stimuli", "posterior"
 DECISIONS, TRIGGERS, HEALTH = "decisions", "triggers", "health"

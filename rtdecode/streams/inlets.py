@@ -102,6 +102,7 @@ class SpikeInlet(Inlet):
     """
 
     has_events = True
+    first_us: int | None = None  # the sender numbers the rows
 
     def __init__(self, stream: Found, rows: int = 1 << 16) -> None:
         super().__init__(stream, SPIKE_BUFFER_HUNDREDS)

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pylsl
 import pytest
@@ -16,6 +17,7 @@ from rtdecode.count_inlet import CountRows
 from rtdecode.engine import Engine
 from rtdecode.errors import UserError
 from rtdecode.kernels.count_rows import MOST, expand_counts, make_count_state
+from rtdecode.session import read_session
 from rtdecode.windows import WindowSpec
 from tests.live.conftest import finish
 from tests.live.test_watchdog import PATIENCE_S, HealthWatcher, decoding
@@ -179,7 +181,55 @@ def wait_for_file(path):
     time.sleep(0.5)
 
 
-def test_a_run_of_counts_is_not_recorded_and_says_why(commands, bundle, tmp_path):
-    record = ["--record", tmp_path / "run.nwb"]
-    said = commands.run("decode", bundle, "--counts", "the-counts", *record, code=2)
-    assert "a record holds spikes" in said
+@pytest.mark.parametrize("beside_spikes", [False, True])
+def test_a_record_of_counts_decodes_the_same_again(commands, bundle, tmp_path, beside_spikes):
+    spikes, half = [], []
+    if beside_spikes:
+        commands.start_python(PROBE_SOURCE, bundle, "b", 1)
+        spikes, half = ["--spikes", "probe-b"], ["half"]
+    sent_file, record = tmp_path / "sent.npz", tmp_path / "run.nwb"
+    source = commands.start_python(SOURCE, bundle, "int16", sent_file, "gap", *half, stdin=-1)
+    streams_heard = ["--counts", "the-counts", *spikes]
+    files = ["--record", record, "--posteriors", tmp_path / "live.npz"]
+    decoder = commands.start("decode", bundle, *streams_heard, *files)
+    HealthWatcher().until(decoding(8))
+    decoder.send_signal(signal.SIGINT)
+    assert f"recorded {record}" in finish(decoder).replace("\n", "")
+    source.stdin.close()
+    source.stdin = None
+    wait_for_file(sent_file)
+
+    again = ["--posteriors", tmp_path / "again.npz", "--json", tmp_path / "again.json"]
+    commands.run("decode", bundle, "--session", record, *again)
+    with np.load(tmp_path / "live.npz") as live, np.load(tmp_path / "again.npz") as found:
+        for name in ("counts", "probabilities", "complete"):
+            np.testing.assert_array_equal(found[name], live[name])
+        n = len(live["onset_us"])
+        assert live["complete"].any()
+        assert not live["complete"].all(), "three samples are missing"
+    figures = json.loads((tmp_path / "again.json").read_text())
+    assert figures["as_recorded"] == {"equal": n, "of": n, "other_bundle": 0}
+    assert_a_session_of_the_counts(record, sent_file)
+
+
+def assert_a_session_of_the_counts(record, sent_file):
+    """A count of n stands as n spikes, a microsecond apart from its sample on."""
+    session = read_session(record)
+    low_us, high_us = session.spike_times_us.min(), session.spike_times_us.max()
+    with np.load(sent_file) as sent:
+        shift_us = -zero_us(record)
+        for column, unit_id in enumerate(sent["ids"].tolist()):
+            (row,) = np.flatnonzero(session.units.ids == unit_id)
+            times_us = np.repeat(sent["times_us"] + shift_us, sent["counts"][:, column])
+            places = np.arange(len(times_us)) - np.searchsorted(times_us, times_us)
+            kept = (times_us >= low_us) & (times_us < high_us - PERIOD_US)
+            found_us = session.spikes_of(int(row))
+            np.testing.assert_array_equal(
+                found_us[found_us < high_us - PERIOD_US], (times_us + places)[kept]
+            )
+
+
+def zero_us(record):
+    """The record's zero, LSL clock."""
+    with h5py.File(record) as file:
+        return json.loads(file["general/notes"][()])["zero_us"]
