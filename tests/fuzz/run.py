@@ -79,7 +79,7 @@ def child(name, start, cases, progress):
         target.prepare(folder)
         for seed in range(start, start + cases):
             at.seek(0)
-            at.write(f"{seed:10d}")
+            at.write(f"{seed:10d} {read:10d}")
             at.flush()
             faulthandler.dump_traceback_later(HANG_S, exit=True)
             try:
@@ -119,7 +119,7 @@ def run_target(name, cases, start=0):
                 text=True,
                 check=False,
             )
-            reached = Path(at.name).read_text().strip()
+            reached = Path(at.name).read_text().split()
         told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         failures += [said for said in told if "error" in said]
         read += sum(said.get("read", 0) for said in told)
@@ -127,10 +127,9 @@ def run_target(name, cases, start=0):
             return read, failures
         if not reached:
             raise RuntimeError(done.stderr)
-        failures.append(
-            {"seed": int(reached), "error": f"{done.returncode}: {done.stderr[-4000:]}"}
-        )
-        start = int(reached) + 1
+        seed, before = map(int, reached)
+        failures.append({"seed": seed, "error": f"{done.returncode}: {done.stderr[-4000:]}"})
+        read, start = read + before, seed + 1
     return read, failures
 
 

@@ -153,7 +153,7 @@ class DamagedRecord:
     """A run's record with wrong bytes, or wrong words in it."""
 
     def prepare(self, folder):
-        journal = written(folder / "run.nwb.journal", 8)
+        journal = written_with_counts(folder / "run.nwb.journal")
         journal.add_stream({"key": "decisions-3", "role": "decisions", "name": "d"})
         journal.texts("decisions-3", [(as_decision(i), i) for i in range(3)], 5)
         journal.close({})
@@ -182,6 +182,17 @@ class DamagedRecord:
             list(decode_record(small_engine(treatment), record))
 
 
+def written_with_counts(folder):
+    """A journal of every kind of stream, counts too."""
+    journal = written(folder, 8)
+    journal.add_stream({"key": "counts-4", "role": "counts", "name": "c"})
+    for i in range(8):
+        samples = np.array([[2, 3 * i], [2, 3 * i + 1], [-1, 3 * i + 2]], np.int32)
+        times_us = 5_000_000 + i * 1000 + np.array([0, 0, 500])
+        journal.rows("counts-4", samples, times_us, 5_000_700 + i * 1000)
+    return journal
+
+
 def small_engine(settings):
     """An engine of the record's treatment, its ring no larger than a test needs."""
     small = replace(settings, capacity=min(settings.capacity, 1 << 10))
@@ -193,7 +204,13 @@ def as_decision(number):
     """A decision's message."""
     said = {"window": number, "onset_us": 5_001_000 * (number + 1), "session_us": None}
     said |= {"label": "a", "top": "a", "p": 0.5, "closed_by": "watermark", "complete": True}
-    said |= {"in_window": 3, "spikes": {"on_time": 3}, "rows": {"s": 5}, "taken": {"s": 6}}
+    said |= {
+        "in_window": 3,
+        "spikes": {"on_time": 3},
+        "rows": {"s": 5, "c": 2},
+        "taken": {"s": 6, "c": 3},
+    }
+    said |= {"first_us": {"c": 5_001_000}}
     return json.dumps(said | {"bundle": "x"})
 
 
@@ -211,7 +228,7 @@ class DamagedJournal:
     """A recorder's journal with wrong bytes."""
 
     def prepare(self, folder):
-        written(folder / "good.journal", 8).close({})
+        written_with_counts(folder / "good.journal").close({})
         self.good = {path.name: path.read_bytes() for path in (folder / "good.journal").iterdir()}
         clear(folder)
 
