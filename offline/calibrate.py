@@ -24,18 +24,19 @@ from rich.console import Console
 from offline.geometry import fit_with_geometry
 from offline.live_trials import LiveTrials, Trials
 from offline.models.data import TrainingData
-from offline.models.linear import fit_lda
+from offline.models.linear import LinearClassifier, fit_lda
 from offline.models.registry import predict
 from offline.protocol import Outcome, summarise
 from rtdecode import control
 from rtdecode.bundle import BundleInfo, SessionUsed, load_bundle, save_bundle
 from rtdecode.errors import UserError
 from rtdecode.files import check_writable
+from rtdecode.live_settings import LiveSettings
 from rtdecode.stop_signals import on_stop_signals
 
 FOLDS = 5
 NICE = 10
-GEOMETRY, LDA = "geometry", "lda"
+GEOMETRY, LDA, BLANK = "geometry", "lda", "blank"
 SWAP_S = 60.0
 
 
@@ -46,11 +47,11 @@ class CalibrationSettings:
     Attributes
     ----------
     per_class : int
-        Trials of each class to wait for.
+        Trials of each class to wait for; 0 for a bundle that knows nothing yet.
     from_scratch : bool
         A linear model of this animal's trials alone, nothing of the donors'.
-    spikes, stimuli : str
-        Names of the streams; empty for the only one of the type.
+    listen : LiveSettings
+        The streams, markers and treatment of time, as a decoder's.
     swap : bool
         Put the new bundle in the place of the one that a decoder runs.
     decoder : str
@@ -61,8 +62,7 @@ class CalibrationSettings:
 
     per_class: int
     from_scratch: bool = False
-    spikes: str = ""
-    stimuli: str = ""
+    listen: LiveSettings = field(default_factory=LiveSettings)
     swap: bool = False
     decoder: str = ""
     seed: int = 0
@@ -172,8 +172,7 @@ class Calibration:
     def collect(self) -> LiveTrials | None:
         """Trials until there are enough of each class; None where told to stop before a stream."""
         with closing(Worker()) as worker:
-            names = self.settings.spikes, self.settings.stimuli
-            live = LiveTrials.open(self.donor, *names, self._goes_on, self.tell)
+            live = LiveTrials.open(self.donor, self.settings.listen, self._goes_on, self.tell)
             if live is not None:
                 self._listen(live, worker)
         return live
@@ -190,8 +189,10 @@ class Calibration:
                 shown = len(live.trials)
                 self.tell(self._progress(live, found))
 
-    def finish(self, trials: Trials) -> tuple[torch.nn.Module, dict[str, float]]:
+    def finish(self, trials: Trials, n_units: int) -> tuple[torch.nn.Module, dict[str, float]]:
         """A decoder from all trials, and its figures on those left out in turn.
+
+        Where no trial was asked for, one to which every class is as likely, without figures.
 
         Raises
         ------
@@ -199,6 +200,8 @@ class Calibration:
             If there are too few.
         """
         fewest = int(self._numbers(trials).min())
+        if not self.settings.per_class:
+            return self._blank(n_units), {}
         if not self._is_measurable(trials):
             raise UserError(
                 f"expected two trials of each of the {len(self.donor.classes)} classes at least, "
@@ -208,22 +211,32 @@ class Calibration:
         metrics = problem.measure() | {"trials_per_class": float(fewest)}
         return problem.fit(np.arange(len(trials))), metrics
 
+    def _blank(self, n_units: int) -> torch.nn.Module:
+        classes, features = len(self.donor.classes), self.donor.window.n_bins * n_units
+        return LinearClassifier(np.zeros((classes, features)), np.zeros(classes))
+
     def info(self, live: LiveTrials, metrics: dict[str, float]) -> BundleInfo:
         """What the new bundle says of itself."""
-        trials = live.trials
-        used = SessionUsed(name=live.session, last_training_onset_us=max(trials.onsets_us))
-        update = {
-            "model": LDA if self._geometry() is None else GEOMETRY,
+        update: dict[str, object] = {
+            "model": BLANK,
+            "split": "fitted to nothing",
             "unit_ids": live.unit_ids,
             "unit_areas": live.unit_areas,
             "steps": (),
             "decide_at": None,
             "temperature": 1.0,
-            "sessions": (*self.donor.sessions, used),
-            "split": f"calibrated live on {len(trials)} trials, measured leaving some out in turn",
             "metrics": metrics,
         }
-        return self.donor.model_copy(update=update)
+        return self.donor.model_copy(update=update | (self._fitted(live) if metrics else {}))
+
+    def _fitted(self, live: LiveTrials) -> dict[str, object]:
+        trials = live.trials
+        used = SessionUsed(name=live.session, last_training_onset_us=max(trials.onsets_us))
+        return {
+            "model": LDA if self._geometry() is None else GEOMETRY,
+            "sessions": (*self.donor.sessions, used),
+            "split": f"calibrated live on {len(trials)} trials, measured leaving some out in turn",
+        }
 
     def _goes_on(self) -> bool:
         return not self.stopping
@@ -262,13 +275,14 @@ class Calibration:
 
 def calibrate(
     bundle: Path, out: Path, settings: CalibrationSettings, tell: Callable[[str], None]
-) -> dict[str, float]:
+) -> dict[str, float] | None:
     """Calibrate from live streams, write the bundle, and let a running decoder take it.
 
     Returns
     -------
-    dict of str to float
-        The new bundle's figures; empty where it was stopped before any stream came.
+    dict of str to float or None
+        The new bundle's figures, none of one that knows nothing; None where it was
+        stopped before any stream came.
 
     Raises
     ------
@@ -277,10 +291,10 @@ def calibrate(
         or the running decoder refuses the bundle.
     """
     check_writable(out, settings.force)
-    if settings.per_class < 2:
+    if settings.per_class < 0 or settings.per_class == 1:
         raise UserError(
-            f"expected --trials-per-class of 2 or more, found {settings.per_class}: "
-            "one is fitted while the other is left out to measure"
+            f"expected --trials-per-class of 2 or more, found {settings.per_class}: one is fitted "
+            "while the other is left out to measure; or 0, for a bundle that knows nothing yet"
         )
     calibration = Calibration(load_bundle(bundle)[1], settings, tell)
 
@@ -290,8 +304,8 @@ def calibrate(
     with on_stop_signals(stop):
         live = calibration.collect()
     if live is None:
-        return {}
-    module, metrics = calibration.finish(live.trials)
+        return None
+    module, metrics = calibration.finish(live.trials, len(live.unit_ids))
     save_bundle(module, calibration.info(live, metrics), out, force=settings.force)
     if settings.swap:
         _swap(out, settings.decoder)
@@ -319,10 +333,15 @@ def calibrate_live(
         check_writable(figures, settings.force)
     console = Console(stderr=True, emoji=False)
     metrics = calibrate(bundle, out, settings, lambda line: console.print(line, highlight=False))
-    if figures is not None:
+    if figures is not None and metrics is not None:
         figures.write_text(json.dumps(metrics, indent=1) + "\n")
-    if not metrics:
+    if metrics is None:
         return "stopped before there was a stream: nothing is written"
+    if not metrics:
+        return (
+            f"wrote {out}, to which every class is as likely: decode with it, then "
+            f"rtdecode calibrate {out} --swap"
+        )
     return (
         f"wrote {out}\n{metrics['accuracy']:.1%} of {metrics['trials']:.0f} trials left out in "
         f"turn (chance {metrics['chance']:.1%}), calibration error "

@@ -234,7 +234,11 @@ def calibrate(
     ],
     out: Annotated[Path, typer.Option(help="The bundle to write.")],
     trials_per_class: Annotated[
-        int, typer.Option(help="How many trials of each class to wait for; Ctrl-C: no more.")
+        int,
+        typer.Option(
+            help="How many trials of each class to wait for; Ctrl-C: no more; "
+            "0: none, for a bundle of the rig's units that knows nothing yet."
+        ),
     ] = 10,
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Nothing of other animals: a linear model.")
@@ -245,20 +249,37 @@ def calibrate(
     decoder: Annotated[
         str, typer.Option(metavar="NAME", help="With --swap: which; the only one without.")
     ] = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="RIG.toml", help="Its streams, markers and engine are taken."),
+    ] = None,
     spikes: Annotated[
-        str, typer.Option(help="Name of the spike stream; the only one without.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAME,...", help="Spike streams; the only one without; all."),
+    ] = None,
+    counts: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Streams of binned counts, beside spikes or alone."),
+    ] = None,
     stimuli: Annotated[
-        str, typer.Option(help="Name of the marker stream; the only one without.")
-    ] = "",
+        str | None, typer.Option(help="Name of the marker stream; the only one without.")
+    ] = None,
     figures: Figures = None,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
     """Fit a decoder to the animal on the rig from its live streams, while they go on."""
     from offline.calibrate import CalibrationSettings, calibrate_live
+    from rtdecode.live_settings import settings_of
+    from rtdecode.rig_file import load_rig, stream_names
 
+    given = {
+        "streams.spikes": stream_names(spikes),
+        "streams.counts": stream_names(counts),
+        "streams.stimuli": stimuli,
+    }
+    listen = settings_of(load_rig(config, (), given))
     settings = CalibrationSettings(
-        trials_per_class, from_scratch, spikes, stimuli, swap, decoder, seed, force
+        trials_per_class, from_scratch, listen, swap, decoder, seed, force
     )
     typer.echo(calibrate_live(bundle, out, settings, figures))

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode import streams
+from rtdecode import sources, streams
+from rtdecode.backends import no_sums
+from rtdecode.bundle import BundleInfo
+from rtdecode import sources, streams
+from rtdecode.backends import no_sums
 from rtdecode.bundle import BundleInfo
 from rtdecode.decision import CountArray, Decision, ProbabilityArray
-from rtdecode.engine import Engine, EngineSettings
+from rtdecode.engine import Engine
 from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import WATERMARKS
-from rtdecode.kernels.stamps import stamps_to_us
+from rtdecode.live_settings import LiveSettings
 from rtdecode.markers import Kind, read_marker
-from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_S
+from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_MS, US_PER_S
+from rtdecode.pump import PlainPump
 from rtdecode.session.model import Units
 from rtdecode.stream_clock import StreamClock
 
-LOOK_S, PULL_S = 0.2, 0.02
+LOOK_S = 0.2
+PULL_US = 20 * US_PER_MS
 PATIENCE_US = 1 * US_PER_S  # nobody waits for these windows, so they may wait for their spikes
 
 
@@ -47,17 +53,19 @@ class LiveTrials:
     ----------
     donor : BundleInfo
         Its task, classes and window are wanted.
-    spikes : SpikeInlet
+    inlets : sequence of SpikeInlet or CountRows
     stimuli : TextInlet
     units : Units
         What the counts are of.
+    how : LiveSettings
+        What the rig's markers mean, and how a decoder of it treats time.
 
     Attributes
     ----------
     trials : Trials
     unit_ids, unit_areas : tuple
     session : str
-        What is played, or the stream's name.
+        What is played, or the streams' names.
     ended : bool
         A replay has come to its end, and every window of it is decided.
     incomplete : int
@@ -67,32 +75,34 @@ class LiveTrials:
     def __init__(
         self,
         donor: BundleInfo,
-        spikes: streams.SpikeInlet,
+        inlets: Sequence[sources.RowInlet],
         stimuli: streams.TextInlet,
         units: Units,
+        how: LiveSettings,
     ) -> None:
         self.trials = Trials()
         self.incomplete = 0
         self.unit_ids = tuple(units.ids.tolist())
         self.unit_areas = tuple(units.areas.tolist())
-        replayed = spikes.replay()
-        self.session = replayed.get("session", spikes.stream.name)
-        self._speed = float(replayed.get("speed", "1"))
-        self._donor, self._spikes, self._stimuli = donor, spikes, stimuli
-        settings = EngineSettings(lateness_us=round(PATIENCE_US * max(1.0, self._speed)))
+        replayed = inlets[0].replay()
+        self.session = replayed.get("session") or ",".join(i.stream.name for i in inlets)
+        speed = float(replayed.get("speed", "1"))
+        self._donor, self._stimuli, self._markers = donor, stimuli, how.markers
+        lateness_us = round(PATIENCE_US * max(1.0, speed))
+        settings = replace(how.engine, lateness_us=lateness_us, hop_us=0)
         self._engine = Engine(units.ids, donor.window, self._no_answer, settings)
-        self._clock = StreamClock(self._engine, self._speed)
+        self._engine.hear(len(inlets))
+        self._pump = PlainPump(inlets, self._engine, no_sums())
+        self._clock = StreamClock(self._engine, speed)
         self._code_of = {label: code for code, label in enumerate(donor.classes)}
         self._nothing: ProbabilityArray = np.zeros(len(donor.classes), np.float32)
-        self._times_us = np.empty(1 << 16, np.int64)
         self._end_us = FOREVER_US
 
     @classmethod
     def open(
         cls,
         donor: BundleInfo,
-        spikes: str,
-        stimuli: str,
+        how: LiveSettings,
         goes_on: Callable[[], bool],
         tell: Callable[[str], None],
     ) -> LiveTrials | None:
@@ -101,18 +111,23 @@ class LiveTrials:
         Raises
         ------
         UserError
-            If they are of the wrong kind, or the spikes' stream tells no units.
+            If they are of the wrong kind, or one of them tells no units.
         """
-        found = _wait_for(spikes, streams.SPIKE_FORMAT, goes_on, tell)
-        markers = _wait_for(stimuli, streams.TEXT_FORMAT, goes_on, tell) if found else None
-        if found is None or markers is None:
-            return None
-        inlet, texts = streams.SpikeInlet(found), streams.TextInlet(markers)
-        units = units_to_decode(donor, inlet.units(), found.name)
-        inlet.open()
-        texts.open()
-        tell(f"listening to {len(units)} units for {donor.task}")
-        return cls(donor, inlet, texts, units)
+        formats = [(name, streams.SPIKE_FORMAT) for name in how.spikes]
+        formats += [(name, streams.COUNT_FORMAT) for name in how.counts]
+        formats.append((how.stimuli, streams.TEXT_FORMAT))
+        waits = []
+        for name, form in formats:
+            tell(f"waiting for {sources.sought(name, form)}")
+            waits.append(sources.wait_for(name, form, LOOK_S, goes_on))
+            if not waits[-1]:
+                return None
+        *found, markers = [stream for wait in waits for stream in wait]
+        chosen: list[Units] = []
+        inlets = sources.open_rows(found, lambda told: chosen.append(units_to_decode(donor, told)))
+        told = sum(len(inlet.units()) for inlet in inlets)
+        tell(f"listening to {len(chosen[0])} of {told} units for {donor.task}")
+        return cls(donor, inlets, sources.open_stimuli(markers), chosen[0], how)
 
     @property
     def ended(self) -> bool:
@@ -122,22 +137,14 @@ class LiveTrials:
     def pull(self) -> None:
         """Take what has come, and the windows that it closes; waits a little for rows."""
         self._take_markers()
-        samples, stamps = self._spikes.pull(PULL_S)
-        n = len(stamps)
-        stamps_to_us(stamps, n, self._times_us)
-        self._engine.ingest(samples, self._times_us[:n], self._now_us())
+        latest_us = self._clock.latest_us(self._engine.settings.ahead_us)
+        self._pump.until(FOREVER_US, streams.clock_us() + PULL_US, latest_us)
         for decision in self._engine.step(self._clock.now_us()):
             self._keep(decision)
 
-    def _now_us(self) -> int:
-        """What a stamp is held against; a replay's own clock is not known so well."""
-        if self._speed == 1.0:
-            return streams.clock_us()
-        return FOREVER_US - self._engine.settings.ahead_us
-
     def _take_markers(self) -> None:
         for text, onset_us in self._stimuli.pull():
-            marker = read_marker(text, self._donor.label_rule, self._code_of)
+            marker = read_marker(text, self._donor.label_rule, self._code_of, self._markers)
             if marker.kind is Kind.END:
                 self._end_us = onset_us
             elif marker.kind is Kind.USED and self._is_usable(onset_us):
@@ -164,31 +171,20 @@ class LiveTrials:
         return self._nothing
 
 
-def units_to_decode(donor: BundleInfo, told: Units, stream: str) -> Units:
-    """The donor's own units where the stream has them all, else all that it has.
+def units_to_decode(donor: BundleInfo, told: Units | None) -> Units:
+    """The donor's own units where the streams have them all, else all that they have.
 
     Raises
     ------
     UserError
-        If the stream tells of no units.
+        If a stream tells of no units.
     """
-    if not len(told):
+    if told is None:
         raise UserError(
-            f"expected stream {stream!r} to tell its units in its description, found none: "
+            "expected every stream to tell its units in its description, found one that does not: "
             "let its sender name them, for who is silent at first is a unit too"
         )
     row_of = {unit_id: row for row, unit_id in enumerate(told.ids.tolist())}
     if set(donor.unit_ids) <= set(row_of):
         return told.take(np.array([row_of[i] for i in donor.unit_ids], np.int64))
     return told
-
-
-def _wait_for(
-    name: str, form: streams.Format, goes_on: Callable[[], bool], tell: Callable[[str], None]
-) -> streams.Found | None:
-    tell(f"waiting for a stream {name or 'of type ' + form.kind}")
-    lookout = streams.Lookout(name, form)
-    while goes_on():
-        if (found := lookout.wait(LOOK_S)) is not None:
-            return found
-    return None

@@ -103,12 +103,12 @@ def decode(
     force: Force = False,
 ) -> None:
     """Decode live LSL streams, or with --session a recorded session."""
-    from rtdecode.rig_file import load_rig
+    from rtdecode.rig_file import load_rig, stream_names
 
     given = {
         "bundle": None if bundle is None else str(bundle),
-        "streams.spikes": None if spikes is None else [name for name in spikes.split(",") if name],
-        "streams.counts": None if counts is None else [name for name in counts.split(",") if name],
+        "streams.spikes": stream_names(spikes),
+        "streams.counts": stream_names(counts),
         "streams.stimuli": stimuli,
         "engine.lateness_ms": None if lateness is None else lateness_ms(lateness),
         "engine.sliding_ms": None if sliding is None else hop_ms(sliding),

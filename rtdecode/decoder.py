@@ -143,5 +143,5 @@ class Decoder:
                 f"{len(self.info.unit_ids) - len(missing)} of them among the {len(unit_ids)} "
                 f"given (missing: {', '.join(map(str, missing[:5]))}"
                 f"{' ...' if len(missing) > 5 else ''}): train on this session, or fit the "
-                "bundle to it with rtdecode transfer"
+                "bundle to it with rtdecode transfer, or on the rig with rtdecode calibrate"
             )

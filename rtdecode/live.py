@@ -36,6 +36,7 @@ from rtdecode.pump import Pump, make_pump
 from rtdecode.realtime import settle
 from rtdecode.record import roles
 from rtdecode.record.recording import Recording
+from rtdecode.session.model import Units
 from rtdecode.stop_signals import on_stop_signals
 from rtdecode.stream_clock import StreamClock
 from rtdecode.swap import check_successor
@@ -166,7 +167,11 @@ class LiveDecoder:
         waits = [self._wait_for(name, streams.SPIKE_FORMAT) for name in self.settings.spikes]
         waits += [self._wait_for(name, streams.COUNT_FORMAT) for name in self.settings.counts]
         found = [stream for wait in waits for stream in wait]
-        return sources.open_rows(found, self.decoder) if all(waits) else []
+        return sources.open_rows(found, self._check_units) if all(waits) else []
+
+    def _check_units(self, units: Units | None) -> None:
+        if units is not None:
+            self.decoder.check_units(units.ids)
 
     def _needs_stimuli(self, spikes: Sequence[sources.RowInlet]) -> bool:
         """Sliding windows need no marker; but a replay tells its time and its end by them."""

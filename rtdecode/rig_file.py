@@ -55,6 +55,11 @@ def load_rig(
         raise UserError(_told(details[0], path, changes) + more) from error
 
 
+def stream_names(text: str | None) -> list[str] | None:
+    """Names with commas between them, as the command line has them; None is nothing given."""
+    return None if text is None else [name for name in text.split(",") if name]
+
+
 def _read(path: Path) -> dict[str, Any]:
     """The file's values, its paths as seen from here."""
     try:

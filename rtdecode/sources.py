@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from rtdecode import streams
 from rtdecode.count_inlet import CountRows
-from rtdecode.decoder import Decoder
 from rtdecode.errors import UserError
+from rtdecode.session.model import Units
 
 ALL = "all"
 
@@ -52,20 +52,27 @@ def sought(name: str, form: streams.Format) -> str:
 RowInlet = streams.SpikeInlet | CountRows
 
 
-def open_rows(found: Sequence[streams.Found], decoder: Decoder) -> list[RowInlet]:
+def open_rows(
+    found: Sequence[streams.Found], check: Callable[[Units | None], None]
+) -> list[RowInlet]:
     """Start to receive spikes and counts, of one stream or several.
+
+    Parameters
+    ----------
+    found : sequence of Found
+    check : callable
+        Given the units of all, stream after stream, before any is opened; None
+        where one does not tell its own. What it raises ends it.
 
     Raises
     ------
     UserError
-        If all tell their units and the bundle's are not among them, or two tell
-        the same unit, or counts are not of a kind that can be.
+        If two tell the same unit, or counts are not of a kind that can be.
     """
     inlets = [_inlet_of(stream) for stream in found]
-    units = [inlet.units().ids for inlet in inlets]
-    _check_distinct(found, units)
-    if all(map(len, units)):
-        decoder.check_units(np.concatenate(units))
+    units = [inlet.units() for inlet in inlets]
+    _check_distinct(found, [table.ids for table in units])
+    check(Units.joined(units) if all(map(len, units)) else None)
     for inlet in inlets:
         inlet.open()
     return inlets

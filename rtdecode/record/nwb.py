@@ -174,12 +174,7 @@ def _units(streams: list[_Rows], seen: NDArray[np.int64]) -> Units:
             np.full(len(strangers), "", np.str_),
         )
     )
-    all_of_them = Units(
-        np.concatenate([table.ids for table in tables]),
-        np.concatenate([table.areas for table in tables]),
-        np.concatenate([table.depths_um for table in tables]),
-        np.concatenate([table.probes for table in tables]),
-    )
+    all_of_them = Units.joined(tables)
     _, first = np.unique(all_of_them.ids, return_index=True)
     return all_of_them.take(np.sort(first))
 

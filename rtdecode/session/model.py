@@ -7,7 +7,7 @@ order of time across units is made when asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -45,6 +45,16 @@ class Units:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @classmethod
+    def joined(cls, tables: Sequence[Units]) -> Units:
+        """The units of several tables, table after table, without metrics."""
+        return cls(
+            np.concatenate([table.ids for table in tables]),
+            np.concatenate([table.areas for table in tables]),
+            np.concatenate([table.depths_um for table in tables]),
+            np.concatenate([table.probes for table in tables]),
+        )
 
     def take(self, rows: Int64Array) -> Units:
         """The units of these rows, in the order given."""

@@ -100,12 +100,55 @@ def assert_fitted_to_the_same_counts(new, path, running, n):
     module, info = load_bundle(new)
     last = int(np.flatnonzero(task.onsets_us == info.sessions[-1].last_training_onset_us)[0])
     task = task.take(np.arange(last + 1 - n, last + 1))
+    session = session.take_units(rows_of(session, info.unit_ids))
     counts = count_session(session, task.onsets_us, info.window)
     geometry = np.array(info.class_geometry)
     codes = task.codes(info.classes)
     fitted = Problem(counts, codes, len(info.classes), geometry, 0).fit(np.arange(n))
     np.testing.assert_allclose(predict(module, counts), predict(fitted, counts), atol=1e-6)
-    assert info.unit_ids == tuple(session.units.ids.tolist())
+
+
+def rows_of(session, unit_ids):
+    """Where these units are in a session; each of it once."""
+    rows = np.array([int(np.flatnonzero(session.units.ids == i)[0]) for i in unit_ids])
+    assert sorted(rows.tolist()) == list(range(len(session.units)))
+    return rows
+
+
+def test_an_animal_that_nobody_has_recorded_is_decoded_from_nothing_on(
+    commands, bundle, new_mouse, tmp_path
+):
+    """On two probes, of which no bundle knows a unit: first every class is as likely."""
+    blank, new = tmp_path / "blank.pt", tmp_path / "new.pt"
+    probes = sorted(set(read_session(new_mouse).units.probes.tolist()))
+    assert len(probes) == 2
+    spikes = ["--spikes", ",".join(f"{streams.SPIKES}-{probe}" for probe in probes)]
+    options = ["--by-probe", "--wait", "decoder"]
+    replay, onsets_us = start_replay(commands, new_mouse, bundle, *options)
+    commands.run("calibrate", bundle, *spikes, "--trials-per-class", 0, "--out", blank)
+    decoder = commands.start("decode", blank, *spikes, "--once", "--lateness", "1000")
+    asked = ["--trials-per-class", PER_CLASS, "--out", new, "--swap"]
+    calibration = commands.start("calibrate", blank, *spikes, *asked)
+    heard = Heard(decoder)
+    finish(calibration)
+    swapped = heard.until(streams.DECISIONS, lambda said: said["bundle"] == sha256_of(new))
+    finish(replay)
+    finish(decoder)
+    heard.listen()
+
+    decisions = heard.said[streams.DECISIONS]
+    assert [said["session_us"] for said in decisions] == onsets_us.tolist(), "none is missed"
+    assert all(said["complete"] for said in decisions)
+    blind = [said for said in decisions if said["bundle"] == sha256_of(blank)]
+    sighted = decisions[len(blind) :]
+    assert blind
+    assert sighted[0]["window"] == swapped["window"]
+    n_classes = len(load_bundle(new)[1].classes)
+    assert {said["p"] for said in blind} == {round(1 / n_classes, 6)}
+    right = np.mean([said["top"] == said["label"] for said in sighted])
+    assert right > 1.2 / n_classes
+    n = int(load_bundle(new)[1].metrics["trials"])
+    assert_fitted_to_the_same_counts(new, new_mouse, bundle, n)
 
 
 def test_stopped_too_early_it_writes_nothing(commands, bundle, new_mouse, tmp_path):
@@ -157,10 +200,10 @@ def test_units_are_the_donors_where_the_stream_has_them():
     class Donor:
         unit_ids = (5, 3)
 
-    assert units_to_decode(Donor, units(3, 4, 5), "s").ids.tolist() == [5, 3]
-    assert units_to_decode(Donor, units(3, 4), "s").ids.tolist() == [3, 4]
+    assert units_to_decode(Donor, units(3, 4, 5)).ids.tolist() == [5, 3]
+    assert units_to_decode(Donor, units(3, 4)).ids.tolist() == [3, 4]
     with pytest.raises(UserError, match="tell its units"):
-        units_to_decode(Donor, units(), "s")
+        units_to_decode(Donor, None)
 
 
 def test_what_cannot_be_is_refused_before_any_stream(bundle, tmp_path):
