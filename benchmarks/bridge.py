@@ -59,7 +59,8 @@ def measure(rate: int, seconds: float) -> dict[str, float]:
         finally:
             child.send_signal(signal.SIGINT)
             child.wait(30)
-        crossed = json.loads(figures.read_text())["messages"]
+        said = json.loads(figures.read_text())
+    crossed, bursts = said["messages"], said["bursts"]
     sent = gui.sent_spikes
     return {
         "rate": rate,
@@ -67,6 +68,8 @@ def measure(rate: int, seconds: float) -> dict[str, float]:
         "crossed": crossed["spikes"] - crossed["strange"],
         "received": received,
         "lost_share": 1 - received / sent,
+        "largest_burst": bursts["largest"],
+        "bursts_over_mark": bursts["over_mark"],
         "late_blocks": gui.late_blocks,
     }
 

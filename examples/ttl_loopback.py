@@ -13,17 +13,17 @@ import argparse
 import numpy as np
 import zmq
 
-from rtdecode.bridge.open_ephys import Ttl, read_message
+from rtdecode.bridge.open_ephys import Ttl, device_us, read_message
 
 
 def delays_ms(edges, onset_line, answer_line):
     """From each onset to the first answer after it, milliseconds of the device's clock."""
     found, onset_us = [], None
-    for edge in sorted(edges, key=lambda edge: edge.device_us):
-        if edge.rising and edge.line == onset_line:
-            onset_us = edge.device_us
-        elif edge.rising and edge.line == answer_line and onset_us is not None:
-            found.append((edge.device_us - onset_us) / 1000)
+    for edge in sorted(edges, key=device_us):
+        if edge.state and edge.line == onset_line:
+            onset_us = device_us(edge)
+        elif edge.state and edge.line == answer_line and onset_us is not None:
+            found.append((device_us(edge) - onset_us) / 1000)
             onset_us = None
     return found
 

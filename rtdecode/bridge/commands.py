@@ -62,8 +62,9 @@ def open_ephys(
     force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
 ) -> None:
     """Open Ephys GUI's Event Broadcaster (format JSON) as spike and marker streams."""
-    if find_spec("zmq") is None:
-        raise UserError("the bridge expects pyzmq, found none: pip install rtdecode[bridge]")
+    for package in ("zmq", "msgspec"):
+        if find_spec(package) is None:
+            raise UserError(f"the bridge expects {package}: pip install 'rtdecode[bridge]'")
     if labels is not None and labels_from:
         raise UserError("expected --labels or --labels-from, found both: leave one out")
     if ttl_line is None and (labels is not None or labels_from):

@@ -13,7 +13,7 @@ from rtdecode.bridge.device_clock import DeviceClock
 from rtdecode.bridge.onset_labels import UNLABELLED, NoLabels, OnsetLabels
 from rtdecode.bridge.open_ephys import Spike, Ttl, read_message
 from rtdecode.bridge.unit_ids import UnitIds
-from rtdecode.microseconds import US_PER_MS
+from rtdecode.microseconds import US_PER_MS, US_PER_S
 
 LEAST_LAG_US, MOST_LAG_US = 5 * US_PER_MS, 500 * US_PER_MS
 LEARN_US = 2_000 * US_PER_MS  # from the first message to the first watermark
@@ -127,7 +127,7 @@ class Bridge:
         times: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         for stream, mine in events.items():
             source = self.sources.setdefault(stream, Source())
-            device_us = np.array([event.device_us for event in mine])
+            device_us = _device_us(mine)
             sane = source.clock.see(device_us, arrival_us)
             self.seen["strange"] += int((~sane).sum())
             times_us = source.clock.lsl_us(device_us) - self.settings.offset_us
@@ -135,8 +135,9 @@ class Bridge:
             for event, time_us, is_sane in zip(mine, times_us.tolist(), fine, strict=True):
                 if is_sane and type(event) is Ttl:
                     self._edge(event, time_us)
-            keep = sane & np.array([type(event) is Spike for event in mine], np.bool_)
-            ids.append(np.array([self._unit(mine[i]) for i in np.flatnonzero(keep)], np.int32))
+            units = np.array([self._unit(event) for event in mine], np.int32)
+            keep = sane & (units >= 0)
+            ids.append(units[keep])
             times.append(times_us[keep])
             if source.restarts != source.clock.restarts or not source.since_us:
                 source.restarts, source.since_us = source.clock.restarts, arrival_us
@@ -168,8 +169,10 @@ class Bridge:
         return events
 
     def _unit(self, event: Spike | Ttl) -> int:
-        assert isinstance(event, Spike)
-        return self.ids.id_of((event.stream, event.electrode, event.sorted_id))
+        """The spike's unit; none, -1, of an edge."""
+        if type(event) is Ttl:
+            return -1
+        return self.ids.id_of((event.stream, event.electrode, event.sorted_id))  # type: ignore[union-attr]
 
     def _edge(self, edge: Ttl, time_us: int) -> None:
         """Note an onset; two rises without a fall between tell of a message that was lost."""
@@ -178,9 +181,9 @@ class Bridge:
         self._ttl_stream = self._ttl_stream or edge.stream
         if edge.stream != self._ttl_stream:
             return
-        self.onsets["edges_lost"] += edge.rising == self._high
-        self._high = edge.rising
-        if edge.rising:
+        self.onsets["edges_lost"] += edge.state == self._high
+        self._high = edge.state
+        if edge.state:
             self._waiting.append(time_us)
 
     def markers(self, now_us: int) -> list[tuple[str, int]]:
@@ -249,3 +252,11 @@ class Bridge:
                 for name, source in self.sources.items()
             ],
         }
+
+
+def _device_us(events: Sequence[Spike | Ttl]) -> NDArray[np.float64]:
+    """When each was on the device's clock, (n,) float64 microseconds."""
+    samples = np.array([event.sample_number for event in events], np.float64)
+    rates = np.array([event.sample_rate for event in events], np.float64)
+    times_us: NDArray[np.float64] = samples * US_PER_S / rates
+    return times_us

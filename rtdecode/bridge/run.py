@@ -12,6 +12,8 @@ import zmq
 from rich.console import Console
 
 from rtdecode import streams
+from rtdecode.bridge.bursts import MARK, Bursts
+from rtdecode.bridge.connections import Connections
 from rtdecode.bridge.core import Bridge, BridgeSettings
 from rtdecode.bridge.onset_labels import MarkerLabels, OnsetLabels, TrialOrder
 from rtdecode.bridge.unit_ids import UnitIds
@@ -25,6 +27,10 @@ MOST_MESSAGES = 512  # read before their rows are sent on
 WAIT_MS = 1
 HEALTH_US = 500 * US_PER_MS
 LOOK_S = 0.5
+MAY_BE_LOST = (
+    f"more than {MARK:,} messages came in a row, as many as the sender's queue holds: "
+    "some may be lost"
+)
 WAITING, RECEIVING, SILENT, STOPPED = "WAITING", "RECEIVING", "SILENT", "STOPPED"
 
 
@@ -69,7 +75,7 @@ def run_bridge(
     running = _Running(endpoints, settings)
     with on_stop_signals(running.stop):
         running.run()
-    said = running.bridge.told(streams.clock_us())
+    said = running.told(streams.clock_us())
     if figures is not None:
         figures.write_text(json.dumps(said, indent=1) + "\n")
     seen, onsets = running.bridge.seen, running.bridge.onsets
@@ -86,6 +92,7 @@ class _Running:
     def __init__(self, endpoints: Endpoints, settings: BridgeSettings) -> None:
         self._stopping = False
         self._socket = _connect(endpoints.address)
+        self._connections = Connections(self._socket)
         ids = UnitIds(endpoints.units)
         self._health = streams.TextOutlet(streams.BRIDGE)
         self._state = ""
@@ -95,6 +102,7 @@ class _Running:
         self._spikes = streams.SpikeOutlet(ids.units(), endpoints.spikes)
         has_onsets = settings.ttl_line is not None
         self._stimuli = streams.TextOutlet(endpoints.stimuli) if has_onsets else None
+        self.bursts = Bursts()
         self._restarts = 0
         self._address = endpoints.address
 
@@ -118,12 +126,14 @@ class _Running:
         """What is there, at most so much; waits a moment where nothing is."""
         messages: list[list[bytes]] = []
         if not self._socket.poll(WAIT_MS):
+            self.bursts.pause()
             return messages
         try:
             while len(messages) < MOST_MESSAGES:
                 messages.append(self._socket.recv_multipart(zmq.NOBLOCK))
         except zmq.Again:
             pass
+        self.bursts.add(len(messages))
         return messages
 
     def _send(self, messages: list[list[bytes]]) -> None:
@@ -147,16 +157,21 @@ class _Running:
         if bridge.restarts != self._restarts:
             self._restarts = bridge.restarts
             console.print("acquisition has started again: its clock is learned anew")
+        if again := self._connections.news():
+            console.print(again)
         silent = ", ".join(bridge.silent(now_us))
         if silent:
             self._enter(SILENT, f"no spikes from {silent}")
         elif any(source.spikes for source in bridge.sources.values()):
-            self._enter(RECEIVING)
-        self._health.push_json(self._told(now_us), now_us)
+            self._enter(RECEIVING, MAY_BE_LOST if self.bursts.over_mark else "")
+        self._health.push_json(self.told(now_us), now_us)
         self._said_us = now_us
 
-    def _told(self, now_us: int) -> dict[str, object]:
-        return {"state": self._state, "message": self._message} | self.bridge.told(now_us)
+    def told(self, now_us: int) -> dict[str, object]:
+        """What the health message says."""
+        said: dict[str, object] = {"state": self._state, "message": self._message}
+        said |= {"bursts": self.bursts.told(), "connections": self._connections.number}
+        return said | self.bridge.told(now_us)
 
     def _enter(self, state: str, message: str = "") -> None:
         if (state, message) == (self._state, getattr(self, "_message", None)):
@@ -164,7 +179,7 @@ class _Running:
         self._state, self._message = state, message
         console.print(f"{state.lower()}{': ' + message if message else ''}", highlight=False)
         now_us = streams.clock_us()
-        self._health.push_json(self._told(now_us), now_us)
+        self._health.push_json(self.told(now_us), now_us)
 
 
 def _connect(address: str) -> zmq.Socket[bytes]:

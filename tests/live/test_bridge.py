@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from replay.open_ephys import IS_SPIKE, IS_TTL, Broadcaster, BroadcastSettings, write_units
 from rtdecode import streams
+from rtdecode.bridge.bursts import MARK, Bursts
 from rtdecode.bridge.core import LEARN_US, Bridge, BridgeSettings
 from rtdecode.bridge.onset_labels import UNLABELLED, MarkerLabels, TrialOrder
-from rtdecode.bridge.open_ephys import Spike, Ttl, read_message
+from rtdecode.bridge.open_ephys import Spike, Ttl, device_us, read_message
 from rtdecode.bridge.unit_ids import UnitIds
 from rtdecode.errors import UserError
 from rtdecode.session import read_session
@@ -47,8 +48,10 @@ def edge(sample, rising, **changes):
 
 
 def test_both_kinds_of_message_are_understood():
-    assert read_message(spike(60000)) == Spike("ProbeA", "Electrode 1", 2, 2e6)
-    assert read_message(edge(30000, True)) == Ttl("ProbeA", 3, True, 1e6)
+    seen, rise = read_message(spike(60000)), read_message(edge(30000, True))
+    assert seen == Spike("ProbeA", "Electrode 1", 2, 60000, 30000.0)
+    assert rise == Ttl("ProbeA", 3, True, 30000, 30000.0)
+    assert (device_us(seen), device_us(rise)) == (2e6, 1e6)
 
 
 def without(fields, key):
@@ -290,13 +293,46 @@ def test_a_gui_that_goes_and_comes_again_is_said_and_carried_on(commands, sessio
         )
     assert said["message"].startswith("no spikes from ")
     assert said["messages"]["malformed"] == 2
+    assert said["connections"] == 2
     assert all(stream["residual_ms"] >= 0 for stream in said["streams"])
     # Two streams, and of each the few messages that told of a new clock.
     passed = said["messages"]["spikes"]
     assert passed == 5000
     assert said["messages"]["strange"] < 25
     bridge.send_signal(signal.SIGINT)
-    assert "acquisition has started again" in finish(bridge)
+    told = finish(bridge)
+    assert "acquisition has started again" in told
+    assert "connected again" in told
+
+
+def test_more_in_a_row_than_a_queue_holds_is_said():
+    bursts = Bursts()
+    for messages in (512, 480, 0):  # read in pieces, without a pause between
+        bursts.add(messages)
+    assert bursts.told() == {"largest": 992, "over_mark": 0, "mark": MARK}
+    bursts.pause()
+    for messages in (512, 488, 1, 300):
+        bursts.add(messages)
+    assert bursts.told() == {"largest": 1301, "over_mark": 1, "mark": MARK}
+    bursts.pause()
+    bursts.add(5)
+    assert bursts.told()["over_mark"] == 1
+
+
+def test_a_flood_is_said_by_the_bridge(commands, session):
+    """A sender that drops nothing: what the bridge says is what came in a row."""
+    crowd = busy(session, 100_000, 0.5)
+    gui = Broadcaster(crowd, BroadcastSettings(address="tcp://127.0.0.1:*", block_us=100_000))
+    gui._socket.setsockopt(zmq.XPUB_NODROP, 1)
+    commands.start("bridge", "open-ephys", "--port", gui.port)
+    health = HealthWatcher(streams.BRIDGE)
+    gui.wait()
+    gui.play()
+    said, _ = health.until(lambda said: said["messages"]["spikes"] == gui.sent_spikes)
+    gui.close()
+    assert said["bursts"]["over_mark"] >= 1
+    assert said["bursts"]["largest"] > MARK
+    assert "some may be lost" in said["message"]
 
 
 @pytest.mark.parametrize(
