@@ -1,13 +1,14 @@
-"""How many messages come without a pause: what a publisher's queue has had to hold.
+"""How many messages come without a pause: what a publisher's queue may have had to hold.
 
 ZeroMQ drops in silence what a publisher's queue has no room for, and no number in
-a message tells. What can be told is whether so many came in a row as it holds: a
-queue that is empty at a pause, and is then given fewer, has room for all.
+a message tells. What can be told is whether more came in a row than it holds: a
+sign that some may be lost, no count of them.
 """
 
 from __future__ import annotations
 
 MARK = 1000  # messages; ZeroMQ's high-water mark where nobody sets another
+PAUSE_LOOKS = 5  # looks in vain, a millisecond each: less is a sender that was held up
 
 
 class Bursts:
@@ -24,17 +25,20 @@ class Bursts:
     def __init__(self) -> None:
         self.largest = 0
         self.over_mark = 0
-        self._running = 0
+        self._running = self._in_vain = 0
 
     def add(self, messages: int) -> None:
-        """So many have come since the last look, without a pause."""
+        """So many have come since the last look."""
+        self._in_vain = 0
         before, self._running = self._running, self._running + messages
         self.over_mark += before <= MARK < self._running
         self.largest = max(self.largest, self._running)
 
-    def pause(self) -> None:
-        """Nothing has come for a while."""
-        self._running = 0
+    def look_in_vain(self) -> None:
+        """Nothing has come for a millisecond."""
+        self._in_vain += 1
+        if self._in_vain == PAUSE_LOOKS:
+            self._running = 0
 
     def told(self) -> dict[str, int]:
         """For the bridge's health."""

@@ -126,7 +126,7 @@ class _Running:
         """What is there, at most so much; waits a moment where nothing is."""
         messages: list[list[bytes]] = []
         if not self._socket.poll(WAIT_MS):
-            self.bursts.pause()
+            self.bursts.look_in_vain()
             return messages
         try:
             while len(messages) < MOST_MESSAGES:

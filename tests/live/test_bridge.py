@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from replay.open_ephys import IS_SPIKE, IS_TTL, Broadcaster, BroadcastSettings, write_units
 from rtdecode import streams
-from rtdecode.bridge.bursts import MARK, Bursts
+from rtdecode.bridge.bursts import MARK, PAUSE_LOOKS, Bursts
 from rtdecode.bridge.core import LEARN_US, Bridge, BridgeSettings
 from rtdecode.bridge.onset_labels import UNLABELLED, MarkerLabels, TrialOrder
 from rtdecode.bridge.open_ephys import Spike, Ttl, device_us, read_message
@@ -305,16 +305,22 @@ def test_a_gui_that_goes_and_comes_again_is_said_and_carried_on(commands, sessio
     assert "connected again" in told
 
 
+def pause(bursts, looks):
+    for _ in range(looks):
+        bursts.look_in_vain()
+
+
 def test_more_in_a_row_than_a_queue_holds_is_said():
     bursts = Bursts()
     for messages in (512, 480, 0):  # read in pieces, without a pause between
         bursts.add(messages)
     assert bursts.told() == {"largest": 992, "over_mark": 0, "mark": MARK}
-    bursts.pause()
+    pause(bursts, PAUSE_LOOKS)
     for messages in (512, 488, 1, 300):
         bursts.add(messages)
+        pause(bursts, PAUSE_LOOKS - 1)
     assert bursts.told() == {"largest": 1301, "over_mark": 1, "mark": MARK}
-    bursts.pause()
+    pause(bursts, PAUSE_LOOKS)
     bursts.add(5)
     assert bursts.told()["over_mark"] == 1
 
