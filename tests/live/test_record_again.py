@@ -139,6 +139,40 @@ def test_a_record_gives_the_same_decisions(
             np.testing.assert_array_equal(value, told[name], err_msg=name)
 
 
+def made_counts():
+    """Rows of samples 4 ms apart, counts up to three: (unit, sequence), stamps, arrivals."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for sample in range(300):
+        time_us = sample * 4_000
+        spikes = np.repeat(UNITS, rng.integers(0, 4, len(UNITS))).tolist()
+        rows += [(unit, time_us) for unit in spikes] + [(-1, time_us + 2_000)]
+    ids, times_us = np.array(rows).T
+    samples = np.stack([ids, np.arange(len(ids))], axis=1).astype(np.int32)
+    return samples, times_us, times_us + 2_500
+
+
+@pytest.mark.parametrize("sample", [0, 7, 40])
+def test_rows_of_counts_are_numbered_as_the_decoder_did(sample):
+    """It heard them from a later sample on than the recorder; the same row twice is two spikes."""
+    samples, times_us, arrival_us = made_counts()
+    first = int(np.flatnonzero(times_us >= sample * 4_000)[0])
+    how = EngineSettings(lateness_us=50_000, dedup_us=0, capacity=4096)
+    heard = samples - np.array([0, first], np.int32)
+    live = run_live(heard, times_us, arrival_us, first, 5_000, how)
+    first_us = {"first_us": {"s": int(times_us[first]) + ZERO_US}}
+    decisions = [recorded(i, told).model_copy(update=first_us) for i, told in enumerate(live)]
+    rows = Rows("s", samples, times_us, arrival_us, 1.0, counts=True)
+    again = Engine(UNITS, SPEC, predict, EngineSettings(lateness_us=0, capacity=4096))
+    record = Record({}, ZERO_US, [rows], decisions)
+    found = [kept(decision) for decision, _ in decode_record(again, record)]
+    assert len(found) == len(live) == len(ONSETS_US)
+    for mine, told in zip(found, live, strict=True):
+        assert told["complete"] or told["onset_us"] < times_us[first]
+        for name, value in mine.items():
+            np.testing.assert_array_equal(value, told[name], err_msg=name)
+
+
 def test_the_runs_above_have_late_rows_and_windows_that_waited():
     """What the test before would not need to be true if all were on time."""
     how = EngineSettings(lateness_us=0, capacity=1024)
