@@ -1,12 +1,14 @@
 """Session files: damaged, and made up of tables that no writer makes."""
 
 import contextlib
+import functools
 import json
 import shutil
 from dataclasses import replace
 
 import h5py
 import numpy as np
+import pynwb.core
 
 from rtdecode.engine import Engine
 from rtdecode.record.again import decode_record
@@ -228,6 +230,7 @@ class DamagedJournal:
     """A recorder's journal with wrong bytes."""
 
     def prepare(self, folder):
+        remember_types()
         written_with_counts(folder / "good.journal").close({})
         self.good = {path.name: path.read_bytes() for path in (folder / "good.journal").iterdir()}
         clear(folder)
@@ -248,6 +251,11 @@ class DamagedJournal:
 
     def use(self, folder):
         record_of(JournalReader(folder / "run.nwb.journal"), "run")
+
+
+def remember_types():
+    """Let pynwb copy its map of types once, not for every object: most of a case's time."""
+    pynwb.core.get_type_map = functools.cache(pynwb.get_type_map)
 
 
 def clear(folder):
