@@ -23,7 +23,7 @@ from tests.live.conftest import finish
 from tests.live.observers import PATIENCE_S, Heard, sha256_of
 
 SPEED, PER_CLASS = 2, 7
-TRIALS = 150
+TRIALS, MORE = 400, 40  # played at most; windows after the swap
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +72,9 @@ def test_a_new_mouse_is_calibrated_while_it_is_decoded(commands, running, new_mo
     heard = Heard(decoder)
     replay, onsets_us = start_replay(commands, new_mouse, running, "--wait", "decoder")
     told = finish(calibration)
-    swapped = heard.until(streams.DECISIONS, lambda said: said["bundle"] == sha256_of(new))
-    finish(replay)
-    finish(decoder)
-    heard.listen()
-
-    decisions = heard.said[streams.DECISIONS]
+    swapped, decisions = end_after_the_swap(heard, new, decoder, replay)
     assert [said["window"] for said in decisions] == list(range(len(decisions))), "none is missed"
-    assert [said["session_us"] for said in decisions] == onsets_us.tolist()
+    assert [said["session_us"] for said in decisions] == onsets_us[: len(decisions)].tolist()
     bundles = [said["bundle"] for said in decisions]
     changed = bundles.index(swapped["bundle"])
     assert 0 < changed < len(bundles)
@@ -92,6 +87,18 @@ def test_a_new_mouse_is_calibrated_while_it_is_decoded(commands, running, new_mo
     assert metrics["accuracy"] > 1.2 * metrics["chance"]
     assert "left out in turn are right" in told.replace("\n", " "), "told while trials arrive"
     assert_fitted_to_the_same_counts(new, new_mouse, running, int(metrics["trials"]))
+
+
+def end_after_the_swap(heard, new, decoder, replay):
+    """The first decision by the new bundle, and all up to some later; then all is ended."""
+    swapped = heard.until(streams.DECISIONS, lambda said: said["bundle"] == sha256_of(new))
+    enough = swapped["window"] + MORE
+    heard.until(streams.DECISIONS, lambda said: said["window"] >= enough)
+    for child in (decoder, replay):
+        child.send_signal(signal.SIGINT)
+        finish(child)
+    heard.listen()
+    return swapped, heard.said[streams.DECISIONS]
 
 
 def assert_fitted_to_the_same_counts(new, path, running, n):
@@ -131,13 +138,9 @@ def test_an_animal_that_nobody_has_recorded_is_decoded_from_nothing_on(
     calibration = commands.start("calibrate", blank, *spikes, *asked)
     heard = Heard(decoder)
     finish(calibration)
-    swapped = heard.until(streams.DECISIONS, lambda said: said["bundle"] == sha256_of(new))
-    finish(replay)
-    finish(decoder)
-    heard.listen()
-
-    decisions = heard.said[streams.DECISIONS]
-    assert [said["session_us"] for said in decisions] == onsets_us.tolist(), "none is missed"
+    swapped, decisions = end_after_the_swap(heard, new, decoder, replay)
+    onsets_us = onsets_us[: len(decisions)].tolist()
+    assert [said["session_us"] for said in decisions] == onsets_us, "none is missed"
     assert all(said["complete"] for said in decisions)
     blind = [said for said in decisions if said["bundle"] == sha256_of(blank)]
     sighted = decisions[len(blind) :]
