@@ -171,11 +171,16 @@ class Calibration:
 
     def collect(self) -> LiveTrials | None:
         """Trials until there are enough of each class; None where told to stop before a stream."""
+        if not self.settings.per_class:
+            return self._open()
         with closing(Worker()) as worker:
-            live = LiveTrials.open(self.donor, self.settings.listen, self._goes_on, self.tell)
+            live = self._open()
             if live is not None:
                 self._listen(live, worker)
         return live
+
+    def _open(self) -> LiveTrials | None:
+        return LiveTrials.open(self.donor, self.settings.listen, self._goes_on, self.tell)
 
     def _listen(self, live: LiveTrials, worker: Worker) -> None:
         """Until there are enough trials."""
