@@ -23,7 +23,8 @@ from tests.live.conftest import finish
 from tests.live.observers import PATIENCE_S, Heard, sha256_of
 
 SPEED, PER_CLASS = 2, 7
-TRIALS, MORE = 400, 40  # played at most; windows after the swap
+TRIALS, MORE = 150, 20  # played at most; windows after the swap
+IN_TIME = "--speed=1"  # so that it is swapped before they are over, on a busy machine too
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,8 @@ def test_a_new_mouse_is_calibrated_while_it_is_decoded(commands, running, new_mo
     asked = ["--trials-per-class", PER_CLASS, "--out", new, "--swap", "--json", tmp_path / "c.json"]
     calibration = commands.start("calibrate", running, *asked)
     heard = Heard(decoder)
-    replay, onsets_us = start_replay(commands, new_mouse, running, "--wait", "decoder")
+    options = ["--wait", "decoder", IN_TIME]
+    replay, onsets_us = start_replay(commands, new_mouse, running, *options)
     told = finish(calibration)
     swapped, decisions = end_after_the_swap(heard, new, decoder, replay)
     assert [said["window"] for said in decisions] == list(range(len(decisions))), "none is missed"
@@ -130,7 +132,7 @@ def test_an_animal_that_nobody_has_recorded_is_decoded_from_nothing_on(
     probes = sorted(set(read_session(new_mouse).units.probes.tolist()))
     assert len(probes) == 2
     spikes = ["--spikes", ",".join(f"{streams.SPIKES}-{probe}" for probe in probes)]
-    options = ["--by-probe", "--wait", "decoder"]
+    options = ["--by-probe", "--wait", "decoder", IN_TIME]
     replay, onsets_us = start_replay(commands, new_mouse, bundle, *options)
     commands.run("calibrate", bundle, *spikes, "--trials-per-class", 0, "--out", blank)
     decoder = commands.start("decode", blank, *spikes, "--once", "--lateness", "1000")
