@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +138,9 @@ class Worker:
         return found
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it is at: at its low priority it may be long."""
+        for child in active_children():
+            child.kill()
         self._pool.shutdown(cancel_futures=True)
 
 
