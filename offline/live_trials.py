@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from rtdecode import sources, streams
 from rtdecode.backends import no_sums
 from rtdecode.bundle import BundleInfo
-from rtdecode import sources, streams
-from rtdecode.backends import no_sums
-from rtdecode.bundle import BundleInfo
 from rtdecode.decision import CountArray, Decision, ProbabilityArray
 from rtdecode.engine import Engine
 from rtdecode.errors import UserError
