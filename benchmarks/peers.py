@@ -29,11 +29,9 @@ from benchmarks.machine import (
     progress_console,
     write_json,
 )
-from benchmarks.random_bundle import CLASSES, UNITS, write_random_bundle
+from benchmarks.random_bundle import CLASSES, UNITS, random_map, write_random_bundle
 from benchmarks.spike_load import PIPELINE, Answered, Source, SpikePool
 from rtdecode import streams
-from rtdecode.backends import linear_map
-from rtdecode.bundle import load_bundle
 from rtdecode.decoder import Decoder
 from rtdecode.errors import UserError
 from rtdecode.kernels.binning import bin_window
@@ -126,10 +124,9 @@ def peers_of(folder: Path, python: Path | None) -> list[Peer]:
 
 def write_models(folder: Path) -> None:
     """The bundle, and its weights for who builds the model by hand."""
-    write_random_bundle(folder / "decoder.pt")
-    module, info = load_bundle(folder / "decoder.pt")
-    weight, bias = linear_map(module, info)
-    np.savez(folder / "weights.npz", weight=weight, bias=bias, n_units=len(info.unit_ids))
+    info = write_random_bundle(folder / "decoder.pt")
+    weight, bias = (part.astype(np.float32) for part in random_map(UNITS, CLASSES, info.window))
+    np.savez(folder / "weights.npz", weight=weight.T, bias=bias, n_units=UNITS)
 
 
 @contextmanager
@@ -158,7 +155,7 @@ def listening(peer: Peer, folder: Path) -> Iterator[Source]:
 def run_round(peer: Peer, folder: Path, pool: SpikePool, seconds: float) -> list[Answered]:
     """One peer's windows of one round."""
     with listening(peer, folder) as source:
-        source.run_block(PIPELINE, -1, pool, WARM_S)
+        source.warm(pool, WARM_S)
         return source.run_block(PIPELINE, 0, pool, seconds)[COLD:]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offline.models.linear import LinearClassifier
 from rtdecode.bundle import BundleInfo, save_bundle
@@ -18,7 +19,6 @@ def write_random_bundle(
     path: Path, units: int = UNITS, classes: int = CLASSES, window: str = WINDOW
 ) -> BundleInfo:
     """Write a linear bundle, as LDA gives it, whose units are ``0 .. units - 1``."""
-    rng = np.random.default_rng(1)
     spec = WindowSpec.parse(window)
     info = BundleInfo(
         model="lda",
@@ -28,7 +28,17 @@ def write_random_bundle(
         unit_ids=tuple(range(units)),
         unit_areas=("VISp",) * units,
         window=spec,
+        metrics={"calibration_error": 0.0},  # without one no trigger fires
     )
-    weight = rng.normal(0.0, 0.05, (classes, spec.n_bins * units))
-    save_bundle(LinearClassifier(weight, rng.normal(0.0, 1.0, classes)), info, path)
+    weight, bias = random_map(units, classes, spec)
+    save_bundle(LinearClassifier(weight, bias), info, path)
     return info
+
+
+def random_map(
+    units: int, classes: int, spec: WindowSpec
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weight (classes, bins * units) and bias (classes,) of that bundle."""
+    rng = np.random.default_rng(1)
+    weight = rng.normal(0.0, 0.05, (classes, spec.n_bins * units))
+    return weight, rng.normal(0.0, 1.0, classes)

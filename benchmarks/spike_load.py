@@ -21,6 +21,7 @@ EVERY_US = (75 * US_PER_MS, 125 * US_PER_MS)  # onset to onset, at random: no gr
 PATIENCE_US = 500 * US_PER_MS
 FLOOR, PIPELINE = "floor", "pipeline"
 LOOK_S = 0.2
+WARM_TRIES = 30
 
 
 class SpikePool:
@@ -142,6 +143,17 @@ class Source:
             tick_us = max(tick_us + TICK_US, streams.clock_us() - TICK_US)
             done += self._listen(inlet, tick_us)
         return done
+
+    def warm(self, pool: SpikePool, seconds: float) -> None:
+        """Send for a while, again and again until a window is answered.
+
+        Whoever listens may still compile: on a busy machine, or after a change of
+        the sources, that takes longer than any stretch that one would choose.
+        """
+        for _ in range(WARM_TRIES):
+            if any(window.received_us for window in self.run_block(PIPELINE, -1, pool, seconds)):
+                return
+        raise UserError("expected an answer to the benchmark's first windows; none came")
 
     def _open_window(self, kind: str, block: int, onset_us: int) -> None:
         self._stimuli[kind].push("1", onset_us)

@@ -4,25 +4,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from benchmarks.random_bundle import write_random_bundle
-from rtdecode.backends import EventDecoder, load_decoder
-from rtdecode.bundle import save_bundle
+from rtdecode.backends import load_decoder
 from rtdecode.decoder import Decoder
 from rtdecode.engine import EngineSettings
 from rtdecode.errors import UserError
+from rtdecode.event_counts import MOST
+from rtdecode.event_decoder import EventDecoder
 from rtdecode.kernels.sums import add_to_open
 from rtdecode.virtual import new_engine
+from tests.live.event_models import BINS, FIT, UNFIT, UNITS, write
 
-UNITS, CLASSES = 40, 7
+
+def random_bundle(folder: Path, name: str, seed: int = 0) -> Path:
+    return write(folder, name, FIT[name](np.random.default_rng(seed)), seed)
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    path = tmp_path / "decoder.pt"
-    write_random_bundle(path, UNITS, CLASSES)
-    return path
+    return random_bundle(tmp_path, "lda")
+
+
+@pytest.fixture(params=FIT)
+def any_bundle(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    return random_bundle(tmp_path, request.param)
 
 
 def run(decoder: Decoder, seed: int, capacity: int, per_pull: int) -> list[tuple[int, np.ndarray]]:
@@ -55,9 +62,9 @@ def run(decoder: Decoder, seed: int, capacity: int, per_pull: int) -> list[tuple
 
 @pytest.mark.parametrize("capacity", [1 << 20, 1024])
 @pytest.mark.parametrize("per_pull", [1, 37])
-def test_summed_windows_equal_torchscript(bundle: Path, capacity: int, per_pull: int) -> None:
-    expected = run(load_decoder(bundle), 3, capacity, per_pull)
-    found = run(load_decoder(bundle, "event"), 3, capacity, per_pull)
+def test_summed_windows_equal_torchscript(any_bundle: Path, capacity: int, per_pull: int) -> None:
+    expected = run(load_decoder(any_bundle), 3, capacity, per_pull)
+    found = run(load_decoder(any_bundle, "event"), 3, capacity, per_pull)
     assert len(found) == len(expected) > 20
     assert [n for n, _ in found] == [n for n, _ in expected]
     assert min(n for n, _ in expected) > 100
@@ -66,12 +73,50 @@ def test_summed_windows_equal_torchscript(bundle: Path, capacity: int, per_pull:
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
-def test_counts_alone_equal_torchscript(bundle: Path) -> None:
-    rng = np.random.default_rng(4)
-    script, event = load_decoder(bundle), load_decoder(bundle, "event")
-    for rate in (0.0, 0.1, 3.0):
-        counts = rng.poisson(rate, script.info.shape).astype(np.uint16)
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(FIT)), st.integers(0, 2), st.floats(0, 3), st.integers(0, 2**32 - 1))
+def test_counts_alone_equal_torchscript(
+    tmp_path_factory: pytest.TempPathFactory, name: str, which: int, rate: float, seed: int
+) -> None:
+    script, event = loaded(tmp_path_factory, name, which)
+    counts = np.random.default_rng(seed).poisson(rate, script.info.shape).astype(np.uint16)
+    np.testing.assert_allclose(event.predict(counts), script.predict(counts), rtol=0, atol=1e-6)
+
+
+KEPT: dict[tuple[str, int], tuple[Decoder, Decoder]] = {}
+
+
+def loaded(factory: pytest.TempPathFactory, name: str, which: int) -> tuple[Decoder, Decoder]:
+    """One of a model's random bundles by both backends, read once."""
+    if (name, which) not in KEPT:
+        path = random_bundle(factory.mktemp("bundle"), name, which)
+        KEPT[name, which] = load_decoder(path), load_decoder(path, "event")
+    return KEPT[name, which]
+
+
+@pytest.mark.parametrize("name", ["lda", "grey-lda", "shallow"])
+def test_more_spikes_of_a_unit_than_are_known_of_are_decoded_all_the_same(
+    tmp_path: Path, name: str
+) -> None:
+    path = random_bundle(tmp_path, name)
+    script, event = load_decoder(path), load_decoder(path, "event")
+    assert isinstance(event, EventDecoder)
+    for n in (MOST, MOST + 1):
+        counts = np.zeros((BINS, UNITS), np.uint16)
+        counts[0, 3] = n
         np.testing.assert_allclose(event.predict(counts), script.predict(counts), rtol=0, atol=1e-6)
+        engine = new_engine(event, EngineSettings(dedup_us=0))
+        event.follow(engine)
+        engine.mark(0)
+        samples = np.stack([np.full(n + 2, 3), np.arange(n + 2)], axis=1).astype(np.int32)
+        samples[[0, -1], 0] = -1
+        engine.ingest(samples, np.array([0, *[5] * n, 250_000]), 250_000)
+        add_to_open(engine.intake.ring, event.sums)
+        (decision,) = engine.step(250_000)
+        assert decision.in_window == n
+        np.testing.assert_allclose(
+            decision.probabilities, script.predict(decision.counts), rtol=0, atol=1e-6
+        )
 
 
 def test_more_windows_than_slots_are_taken_from_their_counts(bundle: Path) -> None:
@@ -91,21 +136,17 @@ def test_more_windows_than_slots_are_taken_from_their_counts(bundle: Path) -> No
     assert (decoder.sums.start_us == 2**62).all()
 
 
-class TwoLayers(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = torch.nn.Linear(10 * UNITS, 5)
-        self.second = torch.nn.Linear(5, CLASSES)
-
-    def forward(self, counts: torch.Tensor) -> torch.Tensor:
-        return torch.softmax(self.second(torch.relu(self.first(counts.flatten(1)))), dim=1)
-
-
-def test_a_model_that_is_not_linear_is_refused(bundle: Path, tmp_path: Path) -> None:
-    info = Decoder.load(bundle).info.model_copy(update={"model": "two-layers"})
-    save_bundle(TwoLayers(), info, tmp_path / "deep.pt")
-    with pytest.raises(UserError, match=r"linear model.*'two-layers'.*--backend torchscript"):
-        load_decoder(tmp_path / "deep.pt", "event")
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_model_that_does_not_fit_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    make, why = UNFIT[name]
+    path = write(tmp_path, name, make(np.random.default_rng(0)))
+    with pytest.raises(UserError) as refused:
+        load_decoder(path, "event")
+    said = str(refused.value)
+    assert f"linear in the counts, or in one measure of each, found '{name}' (" in said
+    assert why in said
+    assert said.endswith("decode it with --backend torchscript")
+    assert "\n" not in said
 
 
 def test_a_backend_that_is_none_is_refused(bundle: Path) -> None:

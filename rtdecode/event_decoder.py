@@ -1,0 +1,74 @@
+"""A bundle whose windows are summed spike by spike as they come."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtdecode.bundle import BundleInfo
+from rtdecode.decision import Window
+from rtdecode.decoder import Decoder
+from rtdecode.engine import Engine
+from rtdecode.event_graph import split
+from rtdecode.kernels.rest import run_rest
+from rtdecode.kernels.sums import close_sum, free_sum, make_sums, open_sum, sum_counts
+
+SLOTS = 64  # windows open at once that are summed; any more are taken from their counts
+
+
+class EventDecoder(Decoder):
+    """Sums first layers spike by spike; at a window's end the small rest is left to do.
+
+    Raises
+    ------
+    UserError
+        If the model's first layer is not linear in the counts or in one measure of each.
+    """
+
+    def __init__(self, module: torch.nn.Module, info: BundleInfo, sha256: str = "") -> None:
+        super().__init__(module, info, sha256)
+        parts = split(module, info)
+        self.sums = make_sums(parts.layers, info.window.duration_us, len(info.unit_ids), SLOTS)
+        self._rest = parts.rest
+        self._slots: dict[int, int] = {}
+        self._engine: Engine | None = None
+
+    def follow(self, engine: Engine) -> None:
+        """Take sums from this engine's ring from here on."""
+        for slot in self._slots.values():
+            free_sum(self.sums, slot)
+        self._slots.clear()
+        self._engine = engine
+        engine.follower = self
+
+    def open(self, window: Window) -> None:
+        """A window of the engine has opened."""
+        assert self._engine is not None
+        slot = open_sum(self._engine.intake.ring, self.sums, window.start_us)
+        if slot >= 0:
+            self._slots[window.number] = slot
+
+    def drop(self, window: Window) -> None:
+        """A window of the engine will not be decided."""
+        slot = self._slots.pop(window.number, -1)
+        if slot >= 0:
+            free_sum(self.sums, slot)
+
+    def predict(self, counts: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Probabilities (classes,) float32: the open sums' where there are any, else the counts'.
+
+        Without an engine to follow, counts (bins, units) uint16 are all there is.
+        """
+        engine = self._engine
+        deciding = engine.deciding if engine is not None else None
+        slot = self._slots.pop(deciding.number, -1) if deciding is not None else -1
+        if engine is None or slot < 0:
+            known = sum_counts(counts, self.sums, self._rest.values)
+        else:
+            known = close_sum(engine.intake.ring, self.sums, slot, self._rest.values)
+        if not known:  # more spikes of a unit than any cell fires
+            return super().predict(counts)
+        out = np.empty(len(self.info.classes), np.float32)
+        run_rest(self._rest, out)
+        return out
