@@ -29,6 +29,10 @@ from rtdecode.microseconds import US_PER_S
 from rtdecode.streams import SpikeInlet, clock_us, library_path
 
 ROWS_PER_PULL = 1 << 16
+# Where more comes than can be taken, the clock is looked at after so many: a millisecond's work.
+ROWS_PER_LOOK = 1 << 13
+# When time is up, after a stall, what is here already is taken for so long still.
+GRACE_S = 0.005
 # Python's signal handlers run only between calls: Ctrl-C waits this long at most.
 LONGEST_WAIT_S = 0.02
 
@@ -115,9 +119,9 @@ class NativePump:
         self._inlet = inlet  # keeps the handle alive
         self._engine = engine
         self._run = compile_pump(library_path())
-        self._samples = np.zeros((ROWS_PER_PULL, 2), np.int32)
-        self._stamps = np.zeros(ROWS_PER_PULL)
-        self._times_us = np.zeros(ROWS_PER_PULL, np.int64)
+        self._samples = np.zeros((ROWS_PER_LOOK, 2), np.int32)
+        self._stamps = np.zeros(ROWS_PER_LOOK)
+        self._times_us = np.zeros(ROWS_PER_LOOK, np.int64)
         self._error = np.zeros(1, np.int32)
 
     def sum_into(self, sums: Sums) -> None:
@@ -218,6 +222,7 @@ def compile_pump(library: str) -> Callable[..., int]:
         dedup_us: int,
     ) -> int:
         error[0] = 0
+        over_s = -1.0
         while True:
             wait_s = min(max(deadline_s - clock(), 0.0), LONGEST_WAIT_S)
             n = drain(handle, samples, stamps, error, wait_s)
@@ -228,7 +233,12 @@ def compile_pump(library: str) -> Callable[..., int]:
             # A time-out (-1) is the ordinary end of a wait in vain.
             if error[0] != 0 and error[0] != -1:
                 return int(error[0])
-            if intake.state[WATERMARK_US] >= watermark_us or clock() >= deadline_s:
+            if intake.state[WATERMARK_US] >= watermark_us:
+                return 0
+            now_s = clock()
+            if over_s < 0.0 and now_s >= deadline_s:
+                over_s = now_s
+            if over_s >= 0.0 and (n < len(stamps) or now_s >= over_s + GRACE_S):
                 return 0
 
     return loop
