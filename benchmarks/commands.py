@@ -97,6 +97,22 @@ def sustained(
 
 
 @app.command()
+def sliding(
+    seconds: Annotated[float, typer.Option(min=3.0, help="Of each row.")] = 60.0,
+    spikes: Annotated[int, typer.Option(min=1000, help="Spikes a second.")] = 20_000,
+    backends: Annotated[
+        str, typer.Option(help="Backends of the decoder, with commas between.")
+    ] = "torchscript",
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Decide every 10 ms: whether each window is decided, with every spike that was sent."""
+    from benchmarks.sliding import bench_sliding
+
+    bench_sliding(seconds, spikes, tuple(backends.split(",")), figures, force)
+
+
+@app.command()
 def soak(
     seconds: Annotated[float, typer.Option(min=12.0, help="How long; an hour by default.")] = 3600,
     spikes: Annotated[int, typer.Option(min=1000, help="Spikes a second.")] = 20_000,

@@ -75,18 +75,18 @@ class Watch:
 
 @contextmanager
 def decoder_running(
-    folder: Path, backend: str, realtime: bool = False, display: bool = False
+    folder: Path, backend: str, *options: object, display: bool = False
 ) -> Iterator[tuple[Source, psutil.Process]]:
-    """A decoder of a random bundle about a source of this process; its process."""
+    """A decoder of a random bundle, with these options, about a source here; its process."""
     write_random_bundle(folder / "decoder.pt")
     source = Source(UNITS, 250_000, floor=False)
     names = ["--spikes", streams.SPIKES, "--stimuli", streams.STIMULI]
-    options = ["--backend", backend, "--once", *(["--realtime"] if realtime else [])]
+    asked = ["--backend", backend, "--once", *options]
     before = set(psutil.Process().children())
     with Processes(progress_console) as processes:
         processes.start(
             "decoder",
-            ["decode", folder / "decoder.pt", *names, *options],
+            ["decode", folder / "decoder.pt", *names, *asked],
             log=folder / "decoder.log",
         )
         (process,) = set(psutil.Process().children()) - before

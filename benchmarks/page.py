@@ -79,8 +79,14 @@ TABLES: dict[str, tuple[str, Callable[[Figures], Iterator[Row]]]] = {
     ),
     "sustained": (
         "sustained",
-        columns("phase", "spikes_per_s", "sent_per_s", "decided", "in_time", "incomplete", "lost",
-                "late", "p50", "p95", "max", "memory_mib", "said_after_s"),
+        columns("phase", "spikes_per_s", "sent_per_s", "decided", "in_time", "incomplete",
+                "sent_late", "lost", "late", "p50", "p95", "max", "memory_mib", "said_after_s",
+                "source_cores", "decoder_cores", "others_cores"),
+    ),
+    "sliding": (
+        "sliding",
+        columns("backend", "spikes_per_s", "due", "decided", "skipped", "incomplete", "as_sent",
+                "p50", "p95", "p99", "max"),
     ),
     "soak": ("soak", soak_rows),
     "soak-sums": ("soak", facts("seconds", "spikes_per_s", "realtime", "display", "n", "unanswered",

@@ -85,7 +85,8 @@ def soak(
     blocks: list[list[Answered]] = []
     told = Told()
     n = max(SHARE, round(settings.seconds / BLOCK_S))
-    running = decoder_running(folder, settings.backend, settings.realtime, settings.display)
+    options = ["--realtime"] if settings.realtime else []
+    running = decoder_running(folder, settings.backend, *options, display=settings.display)
     with running as (source, process):
         pool = warm(source, settings.spikes_per_s, SHOW_S if settings.display else WARM_S)
         watch = Watch(process)

@@ -51,13 +51,17 @@ class SpikePool:
 
 @dataclass
 class Answered:
-    """One window as its sender saw it, LSL clock, microseconds; 0 for not yet."""
+    """One window as its sender saw it, LSL clock, microseconds; 0 for not yet.
+
+    Its last spike was handed to LSL between ``pushed_us`` and ``sent_us``.
+    """
 
     kind: str
     block: int
     onset_us: int
     end_us: int
     pushed_us: int = 0
+    sent_us: int = 0
     received_us: int = 0
     posterior: NDArray[np.float32] | None = None
 
@@ -128,15 +132,17 @@ class Source:
         self._spikes.push(np.array([streams.WATERMARK]), np.array([self._sent_us]))
         time.sleep(0.01)
 
-    def run_block(self, kind: str, block: int, pool: SpikePool, seconds: float) -> list[Answered]:
-        """Send for a while; the windows that one side was asked for."""
+    def run_block(
+        self, kind: str, block: int, pool: SpikePool, seconds: float, asks: bool = True
+    ) -> list[Answered]:
+        """Send for a while; the windows that one side was asked for, if it is."""
         inlet, done = self._answers[kind], []
         stop_us = streams.clock_us() + round(seconds * US_PER_S)
         self._sent_us = streams.clock_us()
         next_onset_us = self._sent_us
         tick_us = self._sent_us
         while tick_us < stop_us or self._waiting:
-            if next_onset_us <= tick_us and next_onset_us + self._duration_us < stop_us:
+            if asks and next_onset_us <= tick_us and next_onset_us + self._duration_us < stop_us:
                 self._open_window(kind, block, next_onset_us)
                 next_onset_us += int(self._rng.integers(*EVERY_US))
             self._send(pool)
@@ -168,18 +174,21 @@ class Source:
         self._sent_us = now_us
         pushed_us = streams.clock_us()
         self._spikes.push(ids, times_us)
-        for window in self._waiting:
-            if not window.pushed_us and window.end_us <= now_us:
-                window.pushed_us = pushed_us
+        pushed = [w for w in self._waiting if not w.pushed_us and w.end_us <= now_us]
+        for window in pushed:
+            window.pushed_us, window.sent_us = pushed_us, streams.clock_us()
 
     def _listen(self, inlet: streams.PosteriorInlet, until_us: int) -> list[Answered]:
         """Wait for posteriors until the next tick; windows answered, or given up."""
         done: list[Answered] = []
-        while (left_us := until_us - streams.clock_us()) > 0:
+        while True:  # once at least: a source that is behind looks as well
+            left_us = max(0, until_us - streams.clock_us())
             samples, stamps = inlet.pull(left_us / US_PER_S)
             received_us = streams.clock_us()
             for posterior, stamp in zip(samples, stamps.tolist(), strict=True):
                 done += self._answered(streams.microseconds(stamp), received_us, posterior)
+            if received_us >= until_us:
+                break
         given_up_us = streams.clock_us() - PATIENCE_US
         lost = [w for w in self._waiting if w.pushed_us and w.end_us < given_up_us]
         self._waiting = [window for window in self._waiting if window not in lost]

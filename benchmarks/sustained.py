@@ -10,24 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
+from benchmarks.cores import Cores
 from benchmarks.decoder_run import Watch, decoder_running, warm
 from benchmarks.loopback import own_loopback
 from benchmarks.machine import check_json, describe_machine, print_heading, print_rows, write_json
 from benchmarks.random_bundle import UNITS
 from benchmarks.spike_load import PIPELINE, Answered, Source, SpikePool
 from rtdecode import streams
+from rtdecode.engine import EngineSettings
 from rtdecode.kernels.ingest import KINDS
 from rtdecode.latency import percentiles
-from rtdecode.microseconds import US_PER_S
+from rtdecode.microseconds import US_PER_MS, US_PER_S
 
 OVERLOAD = 3  # times the load, or as much as the source can send
 OVERLOAD_S, OVERLOADED = 10.0, "overload"
 LONGEST_PUSH_US = 20_000
-IN_TIME_MS = 70.0  # after the window's end: the lateness of 50 ms, and 20 to decide and send
+LATENESS_US = EngineSettings().lateness_us
+IN_TIME_MS = LATENESS_US / US_PER_MS + 20  # after the window's end: 20 to decide and send
 COLUMNS = (
-    "phase", "spikes_per_s", "sent_per_s", "n", "decided", "in_time", "incomplete", "lost", "late",
-    "p50", "p95", "max", "memory_mib", "said_after_s",
+    "phase", "spikes_per_s", "sent_per_s", "decided", "in_time", "incomplete", "sent_late",
+    "lost", "late", "p50", "p95", "max", "memory_mib", "said_after_s", "source_cores",
+    "decoder_cores", "others_cores",
 )  # fmt: skip
 
 
@@ -53,8 +58,9 @@ def run_phase(source: Source, watch: Watch, phase: Phase, pool: SpikePool) -> di
     # A source that cannot send as fast as time goes leaves out what it cannot.
     source.most_us = LONGEST_PUSH_US if phase.name == OVERLOADED else US_PER_S
     sent, began_us = source.sent_rows, streams.clock_us()
-    memory = len(watch.memory_mib)
+    memory, cores = len(watch.memory_mib), Cores(source=psutil.Process(), decoder=watch.process)
     windows = source.run_block(PIPELINE, 0, pool, phase.seconds)
+    shares = cores.taken()
     took_s = (streams.clock_us() - began_us) / US_PER_S
     told = [json.loads(text) for text in source.decisions()]
     return {
@@ -63,6 +69,7 @@ def run_phase(source: Source, watch: Watch, phase: Phase, pool: SpikePool) -> di
         "sent_per_s": round((source.sent_rows - sent) / took_s),
         "said_after_s": said_after(watch, began_us / US_PER_S),
         "memory_mib": growth(watch.memory_mib[memory:]),
+        **shares,
         **answers_of(windows, told),
     }
 
@@ -71,16 +78,21 @@ def answers_of(windows: Sequence[Answered], told: Sequence[Mapping[str, Any]]) -
     """Windows decided within the lateness by the decoder's own clock, and what it counted.
 
     A window that waits in vain is decided at its end and the lateness, from what is
-    there. A source that sends all it can has no time to take the answers in.
+    there. Where its last spike was sent later than that, the source was to blame.
     """
     in_time = [decision for decision in told if decision["stages_ms"]["total"] <= IN_TIME_MS]
     kinds = np.sum([[d["spikes"][kind] for kind in KINDS] for d in told] or [[0] * 6], axis=0)
+    incomplete = {decision["end_us"] for decision in told if not decision["complete"]}
+    sent_late = [
+        w for w in windows if w.end_us in incomplete and w.sent_us > w.end_us + LATENESS_US
+    ]
     waited = percentiles(w.latency_ms for w in windows if w.received_us and w.pushed_us)
     return {
         "n": len(windows),
         "decided": len(told),
         "in_time": len(in_time),
-        "incomplete": sum(not d["complete"] for d in told),
+        "incomplete": len(incomplete),
+        "sent_late": len(sent_late),
         **dict(zip(KINDS, kinds.tolist(), strict=True)),
         **waited,
     }

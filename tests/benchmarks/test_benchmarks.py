@@ -4,10 +4,13 @@ Shortened; seconds are never asserted, ratios where they are far from any noise.
 """
 
 import json
+import time
 
 import numpy as np
+import psutil
 import pytest
 
+from benchmarks.cores import Cores
 from benchmarks.kernels import BINNERS, OURS, agrees, new_recording
 from benchmarks.latency_rows import row_of
 from benchmarks.machine import installed
@@ -15,7 +18,7 @@ from benchmarks.peers import off, with_ratios
 from benchmarks.random_bundle import write_random_bundle
 from benchmarks.soak import ends
 from benchmarks.spike_load import FLOOR, PIPELINE, Answered, SpikePool
-from benchmarks.sustained import growth
+from benchmarks.sustained import LATENESS_US, answers_of, growth
 from rtdecode.decoder import Decoder
 from rtdecode.kernels.binning import bin_window
 from rtdecode.latency import PERCENTILES
@@ -82,9 +85,44 @@ def test_sustained_tells_each_phase(bench):
         assert row["decided"] > 10
         assert row["in_time"] <= row["decided"]
         assert set(row) >= KINDS | {"memory_mib", "said_after_s", "sent_per_s"}
+        assert row["sent_late"] <= row["incomplete"]
+        assert row["source_cores"] > 0 < row["decoder_cores"]
     # Three times a load that is light is carried as well: nothing is lost.
     assert [row["lost"] for row in rows] == [0, 0, 0]
     assert rows[1]["on_time"] > 1.2 * rows[0]["on_time"], "as much more as the source could send"
+
+
+def test_what_the_source_sent_late_is_told_apart():
+    windows = windows_of([1, 1, 1])
+    for i, window in enumerate(windows):
+        window.end_us, window.sent_us = i, i + (LATENESS_US + 1 if i == 1 else 2_000)
+    spikes = dict.fromkeys(KINDS, 0)
+    told = [
+        {"end_us": i, "complete": i == 0, "spikes": spikes, "stages_ms": {"total": 1.0}}
+        for i in range(3)
+    ]
+    found = answers_of(windows, told)
+    assert (found["decided"], found["incomplete"], found["sent_late"]) == (3, 2, 1)
+
+
+def test_who_takes_the_processor_is_told():
+    cores = Cores(this=psutil.Process())
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    taken = cores.taken()
+    assert set(taken) == {"this_cores", "others_cores"}
+    assert 0 < taken["this_cores"] < 2
+
+
+def test_sliding_windows_are_all_decided_with_what_was_sent(bench):
+    figures = bench("sliding", "--seconds", "4", "--spikes", "5000")
+    (row,) = figures["rows"]
+    assert row["due"] > 200
+    assert row["decided"] == row["due"] - row["skipped"]
+    # A machine that stalls for longer than the lateness loses spikes, rightly.
+    assert row["as_sent"] >= row["decided"] - row["incomplete"]
+    assert row["as_sent"] > 0.5 * row["due"]
 
 
 def test_soak_compares_its_ends(bench):
