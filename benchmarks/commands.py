@@ -98,7 +98,7 @@ def sustained(
 
 @app.command()
 def sliding(
-    seconds: Annotated[float, typer.Option(min=3.0, help="Of each row.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=3.0, max=90.0, help="Of each row.")] = 60.0,
     spikes: Annotated[int, typer.Option(min=1000, help="Spikes a second.")] = 20_000,
     backends: Annotated[
         str, typer.Option(help="Backends of the decoder, with commas between.")

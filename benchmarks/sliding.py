@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.decoder_run import Watch, decoder_running, warm
+from benchmarks.decoder_run import WARM_S, Watch, decoder_running, warm
 from benchmarks.loopback import own_loopback
 from benchmarks.machine import check_json, describe_machine, print_heading, print_rows, write_json
 from benchmarks.random_bundle import UNITS, WINDOW
@@ -18,20 +18,18 @@ from rtdecode.latency import percentiles
 from rtdecode.microseconds import US_PER_MS, US_PER_S
 from rtdecode.windows import WindowSpec
 
-HOP_MS, BLOCK_S = 10, 5.0
+HOP_MS = 10
+LEAD_US = 100 * US_PER_MS  # nothing is sent between two blocks
 COLUMNS = (
     "backend", "spikes_per_s", "due", "decided", "skipped", "incomplete", "as_sent", "p50", "p95",
     "p99", "max",
 )  # fmt: skip
 
 
-def told_of(source: Source, pool: SpikePool, seconds: float) -> Iterator[Mapping[str, Any]]:
-    """Send for a while; what the decoder tells of its windows meanwhile."""
-    blocks = max(1, round(seconds / BLOCK_S))
-    for _ in range(blocks):
-        # Between two blocks time goes on, so their spikes must too: one block would be a gap.
-        source.run_block(PIPELINE, 0, pool, seconds / blocks, asks=False)
-        yield from map(json.loads, source.decisions())
+def told_of(source: Source) -> Iterator[Mapping[str, Any]]:
+    """All that the decoder has told since the last time."""
+    while decisions := source.decisions():
+        yield from map(json.loads, decisions)
 
 
 def run_row(backend: str, spikes_per_s: int, seconds: float, folder: Path) -> dict[str, object]:
@@ -41,9 +39,12 @@ def run_row(backend: str, spikes_per_s: int, seconds: float, folder: Path) -> di
         pool = warm(source, spikes_per_s)
         watch = Watch(process)
         with watch.running():
-            began_us = streams.clock_us()
-            told = list(told_of(source, pool, seconds))
-            stop_us = began_us + round(seconds * US_PER_S) - US_PER_S
+            source.run_block(PIPELINE, -1, pool, WARM_S, asks=False)  # until health is heard
+            began_us = streams.clock_us() + LEAD_US
+            list(told_of(source))
+            source.run_block(PIPELINE, 0, pool, seconds, asks=False)
+            stop_us = streams.clock_us() - US_PER_S  # the last may still be on their way
+            told = list(told_of(source))
     hop_us = HOP_MS * US_PER_MS
     first_us = -(-(began_us + spec.duration_us) // hop_us) * hop_us
     due = range(first_us, stop_us, hop_us)
