@@ -13,6 +13,7 @@ JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")
 ]
 Backend = Annotated[str, typer.Option(help="As for decode: torchscript, onnx or event.")]
+SWITCH = {"off": (False,), "on": (True,)}  # anything else: both
 Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
 
 
@@ -41,6 +42,7 @@ def latency(
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Real-time scheduling for decoder and echo.")
     ] = False,
+    record: Annotated[str, typer.Option(help="The run is recorded: off, on or both.")] = "off",
     figures: JsonFile = None,
     force: Force = False,
 ) -> None:
@@ -50,9 +52,10 @@ def latency(
     settings = LatencySettings(
         seconds,
         tuple(int(load) for load in loads.split(",")),
-        {"off": (False,), "on": (True,)}.get(display, (False, True)),
+        SWITCH.get(display, (False, True)),
         tuple(backends.split(",")),
         realtime,
+        SWITCH.get(record, (False, True)),
     )
     bench_latency(settings, figures, force)
 

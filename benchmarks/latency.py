@@ -7,13 +7,14 @@ who is told of windows and so answers.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ from benchmarks.machine import (
 )
 
 if TYPE_CHECKING:
-    from benchmarks.spike_load import Source
+    from benchmarks.armed import Port
+    from benchmarks.spike_load import Source, SpikePool
 
 LOADS = (5_000, 20_000, 100_000)
 BLOCKS = 5  # of each kind, at least
@@ -53,6 +55,8 @@ class LatencySettings:
     backends : tuple of str
     realtime : bool
         Real-time scheduling for decoder and echo alike.
+    records : tuple of bool
+        Whether the decoder's run is recorded.
     """
 
     seconds: float = 60.0
@@ -60,6 +64,16 @@ class LatencySettings:
     displays: tuple[bool, ...] = (False, True)
     backends: tuple[str, ...] = ("torchscript",)
     realtime: bool = False
+    records: tuple[bool, ...] = (False,)
+
+
+@dataclass(frozen=True)
+class About:
+    """What is about the source in one row after another."""
+
+    display: bool
+    backend: str
+    record: bool
 
 
 def bench_latency(settings: LatencySettings, json_file: Path | None, force: bool) -> None:
@@ -104,21 +118,21 @@ def _measure(
     write_random_bundle(bundle)
     compute_ms = model_alone_ms(bundle)
     rows: list[dict[str, object]] = []
-    total = len(settings.displays) * len(settings.backends) * len(settings.loads)
+    surroundings = [
+        About(*each)
+        for each in itertools.product(settings.displays, settings.backends, settings.records)
+    ]
     with Progress(console=progress_console, transient=True) as progress:
-        task = progress.add_task("latency", total=total)
-        for display in settings.displays:
-            for backend in settings.backends:
-                for row in _rows_of(settings, folder, display, backend):
-                    rows.append(row)
-                    progress.advance(task)
+        task = progress.add_task("latency", total=len(surroundings) * len(settings.loads))
+        for about in surroundings:
+            for row in _rows_of(settings, folder, about):
+                rows.append(row)
+                progress.advance(task)
     return rows, compute_ms
 
 
 def model_alone_ms(bundle: Path, n: int = 2000) -> dict[str, float]:
     """The same model called back to back, milliseconds: the floor of computing."""
-    import time
-
     import numpy as np
 
     from rtdecode.decoder import Decoder
@@ -136,37 +150,48 @@ def model_alone_ms(bundle: Path, n: int = 2000) -> dict[str, float]:
     return percentiles(np.diff(marks) / 1e6)
 
 
-def _rows_of(
-    settings: LatencySettings, folder: Path, display: bool, backend: str
-) -> Iterator[dict[str, object]]:
+def _rows_of(settings: LatencySettings, folder: Path, about: About) -> Iterator[dict[str, object]]:
     """The rows of one set of processes: every load in turn."""
+    from benchmarks.armed import serial_port
     from benchmarks.latency_rows import row_of
     from benchmarks.random_bundle import UNITS
     from benchmarks.spike_load import FLOOR, PIPELINE, SpikePool
 
-    with running(folder, display, backend, settings.realtime) as source:
+    blocks = max(BLOCKS, round(settings.seconds / 2 / BLOCK_S))
+    block_s = settings.seconds / 2 / blocks
+    with serial_port() as port, running(folder, about, settings.realtime, port) as source:
         for load in settings.loads:
             pool = SpikePool(load, UNITS)
-            blocks = max(BLOCKS, round(settings.seconds / 2 / BLOCK_S))
-            block_s = settings.seconds / 2 / blocks
             windows = []
-            source.run_block(PIPELINE, -1, pool, 1.5)  # fills the ring at this load
+            source.warm(pool, 1.5)  # fills the ring at this load
             source.decisions()
             for block in range(blocks):
                 for kind in (FLOOR, PIPELINE):
                     windows += source.run_block(kind, block, pool, block_s)[COLD:]
             told = [json.loads(text) for text in source.decisions()]
-            yield {
-                "spikes_per_s": load,
-                "display": display,
-                "backend": backend,
-                **row_of(windows, told),
-            }
+            row = {"spikes_per_s": load, **asdict(about), **row_of(windows, told)}
+            if port is not None:
+                row["stages_ms"] = row["stages_ms"] | _trigger_ms(source, pool, block_s, port)
+            yield row
+
+
+def _trigger_ms(
+    source: Source, pool: SpikePool, seconds: float, port: Port
+) -> dict[str, dict[str, float]]:
+    """The stage from decision to byte, of a stretch of its own: elsewhere nothing is armed."""
+    from benchmarks.latency_rows import trigger_stage
+    from benchmarks.spike_load import PIPELINE
+
+    with port.armed():
+        source.run_block(PIPELINE, -1, pool, seconds)
+    time.sleep(0.1)
+    return trigger_stage([json.loads(text) for text in source.decisions()])
 
 
 @contextmanager
-def running(folder: Path, display: bool, backend: str, realtime: bool) -> Iterator[Source]:
+def running(folder: Path, about: About, realtime: bool, port: Port | None) -> Iterator[Source]:
     """Echo, decoder and display about a source of this process."""
+    from benchmarks.decoder_run import show
     from benchmarks.random_bundle import UNITS
     from benchmarks.spike_load import Source
     from replay.processes import Processes
@@ -174,24 +199,19 @@ def running(folder: Path, display: bool, backend: str, realtime: bool) -> Iterat
     from rtdecode.realtime import settle
 
     own = ["--realtime"] if realtime else []
-    names = ["--spikes", streams.SPIKES, "--stimuli", streams.STIMULI]
+    options = ["--spikes", streams.SPIKES, "--stimuli", streams.STIMULI, *own]
+    options += ["--backend", about.backend, *(port.options if port is not None else ())]
+    options += ["--record", str(folder / "run.nwb"), "--force"] if about.record else []
     source = Source(UNITS, 250_000)
     with Processes(progress_console) as processes:
         processes.start("echo", ["bench", "echo", *own], log=folder / "echo.log")
         processes.start(
             "decoder",
-            ["decode", folder / "decoder.pt", *names, "--backend", backend, "--once", *own],
+            ["decode", folder / "decoder.pt", "--once", *options],
             log=folder / "decoder.log",
         )
-        if display:
-            shown = f"{streams.POSTERIOR} on {socket.gethostname()}"
-            picture = folder / f"display-{backend}.png"
-            processes.start(
-                "display",
-                ["view", "--offscreen", "--snapshot", picture, "--until-end", "--decoder", shown],
-                needed=False,
-                log=folder / "display.log",
-            )
+        if about.display:
+            show(processes, folder)
         source.connect()
         settle()
         yield source
@@ -203,8 +223,30 @@ def _print(rows: list[dict[str, object]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    heads = ("spikes/s", "display", "backend", "n", "floor p50", "p95", "ours p50", "p95", "p99")
-    for name in (*heads, "p99.9", "max", "ratio p50", "p95", "wire in", "bin", "infer", "out"):
+    heads = (
+        "spikes/s",
+        "display",
+        "record",
+        "backend",
+        "n",
+        "floor p50",
+        "p95",
+        "ours p50",
+        "p95",
+        "p99",
+    )
+    for name in (
+        *heads,
+        "p99.9",
+        "max",
+        "ratio p50",
+        "p95",
+        "wire in",
+        "bin",
+        "infer",
+        "out",
+        "trigger",
+    ):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(*_cells(row))
@@ -217,13 +259,14 @@ def _cells(row: dict[str, object]) -> Iterator[str]:
     assert isinstance(ours, dict)
     assert isinstance(stages, dict)
     yield f"{row['spikes_per_s']:,}"
-    yield "on" if row["display"] else "off"
+    yield from ("on" if row[name] else "off" for name in ("display", "record"))
     yield str(row["backend"])
     yield f"{row['n']:,}"
     yield from (f"{floor[name]:.3f}" for name in ("p50", "p95"))
     yield from (f"{ours[name]:.3f}" for name in ("p50", "p95", "p99", "p99.9", "max"))
     yield from (f"{row[name]:.2f}" for name in ("ratio_p50", "ratio_p95"))
     yield from (f"{stages[name]['p50']:.3f}" for name in ("wire_in", "bin", "infer", "wire_out"))
+    yield f"{stages['trigger']['p50']:.3f}" if "trigger" in stages else ""
 
 
 def run_echo(realtime: bool) -> None:

@@ -12,6 +12,7 @@ from rtdecode.latency import percentiles
 from rtdecode.microseconds import US_PER_MS
 
 STAGES = ("wire_in", "wait", "bin", "infer", "wire_out")
+TRIGGER = "trigger"
 
 
 def row_of(windows: Sequence[Answered], told: Sequence[Mapping[str, Any]]) -> dict[str, object]:
@@ -62,6 +63,14 @@ def stages(
         _stages_of(window, by_end[window.end_us]) for window in windows if window.end_us in by_end
     ]
     return {stage: percentiles(each[stage] for each in found) for stage in STAGES}
+
+
+def trigger_stage(told: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """From the model's answer to the byte that was written, where triggers fired; else nothing."""
+    found = [
+        decision["stages_ms"][TRIGGER] for decision in told if TRIGGER in decision["stages_ms"]
+    ]
+    return {TRIGGER: percentiles(found)} if found else {}
 
 
 def _stages_of(window: Answered, said: Mapping[str, float]) -> dict[str, float]:

@@ -30,12 +30,26 @@ def latency_rows(figures: Figures) -> Iterator[Row]:
 
 def stage_rows(figures: Figures) -> Iterator[Row]:
     """Medians and 99th percentiles by stage, of every row."""
-    stages = ("wire_in", "bin", "infer", "wire_out")
+    stages = ("wire_in", "bin", "infer", "wire_out", "trigger")
     yield ("spikes/s", "display", "backend", *(f"{s} {p}" for s in stages for p in ("p50", "p99")))
     for row in figures["rows"]:
-        told = [row["stages_ms"][s][p] for s in stages for p in ("p50", "p99")]
+        # Without a pseudo-terminal there is no trigger to be timed.
+        told = [row["stages_ms"].get(s, {}).get(p, "") for s in stages for p in ("p50", "p99")]
         shown = "on" if row["display"] else "off"
         yield (f"{row['spikes_per_s']:,}", shown, row["backend"], *told)
+
+
+def record_rows(figures: Figures) -> Iterator[Row]:
+    """The same load without a record and with one."""
+    percentiles = ("p50", "p95", "p99", "max")
+    yield ("spikes/s", "recorded", "n", *(f"floor {p}" for p in percentiles),
+           *(f"ours {p}" for p in percentiles), "ratio p50", "p95")  # fmt: skip
+    for row in figures["rows"]:
+        yield (
+            f"{row['spikes_per_s']:,}", row["record"], row["n"],
+            *(row["floor_ms"][p] for p in percentiles),
+            *(row["pipeline_ms"][p] for p in percentiles), row["ratio_p50"], row["ratio_p95"],
+        )  # fmt: skip
 
 
 def columns(*names: str) -> Callable[[Figures], Iterator[Row]]:
@@ -71,6 +85,7 @@ def soak_rows(figures: Figures) -> Iterator[Row]:
 TABLES: dict[str, tuple[str, Callable[[Figures], Iterator[Row]]]] = {
     "latency": ("latency", latency_rows),
     "stages": ("latency", stage_rows),
+    "record": ("record", record_rows),
     "kernels": ("kernels", columns("name", "n", "us_per_window", "ratio", "equal")),
     "replay": (
         "replay",
