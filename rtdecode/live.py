@@ -9,6 +9,7 @@ only then do all the rest.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -49,6 +50,7 @@ from rtdecode.watchdog import Watchdog
 IDLE_US = 10 * US_PER_MS  # how long spikes are pumped before markers are looked at
 HOT_US = 1_500  # the model is run dry this long before a window ends
 HOT_RUNS = 3
+REST_S = 0.0003
 HEALTH_US = 200 * US_PER_MS
 CALM_US = 20 * US_PER_MS  # what can wait is done when no window ends within this
 OVERDUE_US = 100 * US_PER_MS  # or when it has been put off for so long
@@ -241,6 +243,9 @@ class LiveDecoder:
         watermark_us = int(self.engine.intake.state[WATERMARK_US])
         decided_us, now_us = self._clock.now_us(), streams.clock_us()
         push_ms = self._outputs.push(decision)
+        if self.firing.mode is Mode.DISARMED:
+            # liblsl sends by a thread of its own: it has the core first.
+            time.sleep(REST_S)
         event = self._answer(decision, decided_us, now_us)
         stages_ms = stages(decision, watermark_us, decided_us, push_ms)
         if "trigger_ms" in event:
