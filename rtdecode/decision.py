@@ -61,7 +61,8 @@ class Decision:
     spikes : (6,) int64
         Rows since the decision before, by ``rtdecode.kernels.ingest.KINDS``.
     bin_ns, infer_ns : int
-        What binning and inference took on the caller's tick.
+        What binning and inference took on the caller's tick. No binning stands before
+        the answer (0) where spikes were summed as they came.
     """
 
     window: Window

@@ -63,6 +63,10 @@ def _no_tick() -> int:
     return 0
 
 
+def _tell_nobody(window: Window, probabilities: ProbabilityArray) -> None:
+    pass
+
+
 class Follower(Protocol):
     """One who follows each window's spikes while it is open."""
 
@@ -71,6 +75,9 @@ class Follower(Protocol):
 
     def drop(self, window: Window) -> None:
         """A window will not be decided."""
+
+    def answer(self, window: Window) -> ProbabilityArray | None:
+        """What the model says of a window that ends now; None where its counts must tell."""
 
 
 class Engine:
@@ -92,7 +99,9 @@ class Engine:
     Attributes
     ----------
     follower : Follower or None
-        Told of every window that opens.
+        Told of every window that opens, and asked for its answer before its counts are made.
+    on_answer : callable
+        Called with a window that is decided and its probabilities, before all bookkeeping.
     skipped : int
         Sliding windows that were due when they were worth no decision any more.
     parts : Parts or None
@@ -122,8 +131,8 @@ class Engine:
         self._tick = tick
         self._counts = np.zeros((spec.n_bins, len(unit_ids)), np.uint16)
         self.parts: Parts | None = None
-        self.deciding: Window | None = None
         self.follower: Follower | None = None
+        self.on_answer: Callable[[Window, ProbabilityArray], None] = _tell_nobody
         self.skipped = 0
         self._hops = Hops(self.settings.hop_us, spec) if self.settings.hop_us else None
         self._open: list[Window] = []
@@ -150,8 +159,8 @@ class Engine:
         predict: Callable[[CountArray], ProbabilityArray],
         rule: StoppingRule | None = None,
     ) -> None:
-        """Decide with another model from the next window on."""
-        self._predict, self.rule = predict, rule
+        """Decide with another model from the next window on; nobody follows for it yet."""
+        self._predict, self.rule, self.follower = predict, rule, None
 
     def rehearse(self, counts: CountArray) -> None:
         """Run the model as for the window that closes next, and leave what it says."""
@@ -301,30 +310,35 @@ class Engine:
 
     def _decide(self, window: Window, by_watermark: bool) -> Decision | None:
         """The decision; None where what has come is not enough yet and the window stays open."""
-        rule, counts = self.rule, self._counts
         started = self._tick()
-        used = counts if rule is None else first_bins(counts, window.bins)
-        in_window = bin_ring_window(self.intake.ring, window.start_us, self.spec.bin_us, used)
+        probabilities = self._followed(window)
+        if probabilities is not None:
+            infer_ns = self._tick() - started
+            self.on_answer(window, probabilities)
+            # Nobody waits for the counts: they are made when the answer is out.
+            return self._close(window, probabilities, self._bin(window), by_watermark, 0, infer_ns)
+        in_window = self._bin(window)
         binned = self._tick()
-        self.deciding = window  # for a predictor that has followed its spikes
+        rule, counts = self.rule, self._counts
         probabilities = self._predict(counts) if rule is None else rule.predict(counts, window.bins)
-        inferred = self._tick()
+        infer_ns = self._tick() - binned
         if rule is not None and not rule.is_enough(probabilities, window.bins):
             self._wait_for(window, rule.next_step(window.bins))
             return None
-        complete = by_watermark and self._nothing_missing(window)
-        self._close(window)
-        return Decision(
-            window,
-            self._counts,
-            probabilities,
-            in_window,
-            by_watermark,
-            complete,
-            self._rows_since_last(),
-            binned - started,
-            inferred - binned,
-        )
+        self.on_answer(window, probabilities)
+        bin_ns = binned - started
+        return self._close(window, probabilities, in_window, by_watermark, bin_ns, infer_ns)
+
+    def _followed(self, window: Window) -> ProbabilityArray | None:
+        """What a follower says of a window; None where there is none or it can't."""
+        if self.follower is None or self.rule is not None:
+            return None
+        return self.follower.answer(window)
+
+    def _bin(self, window: Window) -> int:
+        """Fill the counts; how many spikes they hold."""
+        used = self._counts if self.rule is None else first_bins(self._counts, window.bins)
+        return int(bin_ring_window(self.intake.ring, window.start_us, self.spec.bin_us, used))
 
     def _wait_for(self, window: Window, bins: int) -> None:
         """Look at a window again when so many of its bins have come."""
@@ -336,10 +350,31 @@ class Engine:
         state = self.intake.state
         return bool(state[rows.FIRST_US] <= window.start_us > state[rows.GAP_US])
 
-    def _close(self, window: Window) -> None:
+    def _close(
+        self,
+        window: Window,
+        probabilities: ProbabilityArray,
+        in_window: int,
+        by_watermark: bool,
+        bin_ns: int,
+        infer_ns: int,
+    ) -> Decision:
+        """Take leave of a window that is decided."""
+        complete = by_watermark and self._nothing_missing(window)
         state = self.intake.state
         state[rows.CLOSED_US] = max(state[rows.CLOSED_US], window.end_us)
         self._keep_open_windows()
+        return Decision(
+            window,
+            self._counts,
+            probabilities,
+            in_window,
+            by_watermark,
+            complete,
+            self._rows_since_last(),
+            bin_ns,
+            infer_ns,
+        )
 
     def _keep_open_windows(self) -> None:
         starts = (window.start_us for window in self._open)

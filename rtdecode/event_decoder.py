@@ -55,20 +55,26 @@ class EventDecoder(Decoder):
         if slot >= 0:
             free_sum(self.sums, slot)
 
-    def predict(self, counts: NDArray[np.uint16]) -> NDArray[np.float32]:
-        """Probabilities (classes,) float32: the open sums' where there are any, else the counts'.
+    def answer(self, window: Window) -> NDArray[np.float32] | None:
+        """Probabilities (classes,) float32 from an open window's sums; frees its slot.
 
-        Without an engine to follow, counts (bins, units) uint16 are all there is.
+        None where the window has no slot, or has more spikes of a unit than any cell fires.
         """
-        engine = self._engine
-        deciding = engine.deciding if engine is not None else None
-        slot = self._slots.pop(deciding.number, -1) if deciding is not None else -1
-        if engine is None or slot < 0:
-            known = sum_counts(counts, self.sums, self._rest.values)
-        else:
-            known = close_sum(engine.intake.ring, self.sums, slot, self._rest.values)
-        if not known:  # more spikes of a unit than any cell fires
+        slot = self._slots.pop(window.number, -1)
+        if slot < 0:
+            return None
+        assert self._engine is not None
+        known = close_sum(self._engine.intake.ring, self.sums, slot, self._rest.values)
+        return self._finish() if known else None
+
+    def predict(self, counts: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Probabilities (classes,) float32 of counts (bins, units) uint16."""
+        if not sum_counts(counts, self.sums, self._rest.values):
             return super().predict(counts)
+        return self._finish()
+
+    def _finish(self) -> NDArray[np.float32]:
+        """Probabilities by the rest of the model, from the sums that are in its values."""
         out = np.empty(len(self.info.classes), np.float32)
         run_rest(self._rest, out)
         return out

@@ -19,7 +19,7 @@ import numpy as np
 
 from rtdecode import sources, streams
 from rtdecode.backends import follow
-from rtdecode.decision import Decision
+from rtdecode.decision import Decision, ProbabilityArray, Window
 from rtdecode.decoder import Decoder
 from rtdecode.early import DecisionTimes
 from rtdecode.engine import Engine
@@ -30,7 +30,7 @@ from rtdecode.live_settings import LiveSettings
 from rtdecode.microseconds import FOREVER_US, US_PER_MS, US_PER_S
 from rtdecode.onsets import Onsets
 from rtdecode.orders import Orders
-from rtdecode.outputs import Outputs, stages
+from rtdecode.outputs import Outputs, Sent, stages
 from rtdecode.posteriors import PosteriorLog
 from rtdecode.probes import Probes
 from rtdecode.pump import Pump, make_pump
@@ -89,6 +89,7 @@ class LiveDecoder:
         self.settings = settings
         self.health = Health(settings.stale_us)
         self.engine = new_engine(decoder, settings.engine)
+        self.engine.on_answer = self._send
         self.log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
         self.keep_log = False
         self.times = DecisionTimes(decoder.info.window)
@@ -238,23 +239,28 @@ class LiveDecoder:
         assert self._pump is not None
         self._pump.until(watermark_us, deadline_us, latest_us)
 
-    def _publish(self, decision: Decision) -> None:
-        """The posterior, then the trigger, and only then what is said of both."""
+    def _send(self, window: Window, probabilities: ProbabilityArray) -> None:
+        """The posterior, as soon as the model has answered."""
         watermark_us = int(self.engine.intake.state[WATERMARK_US])
         decided_us, now_us = self._clock.now_us(), streams.clock_us()
-        push_ms = self._outputs.push(decision)
+        push_ms = self._outputs.push(window, probabilities)
+        self._sent = Sent(watermark_us, decided_us, now_us, push_ms)
         if self.firing.mode is Mode.DISARMED:
             # liblsl sends by a thread of its own: it has the core first.
             time.sleep(REST_S)
-        event = self._answer(decision, decided_us, now_us)
-        stages_ms = stages(decision, watermark_us, decided_us, push_ms)
+
+    def _publish(self, decision: Decision) -> None:
+        """The trigger, and only then what is said of it and of the posterior."""
+        sent = self._sent
+        event = self._answer(decision, sent.decided_us, sent.now_us)
+        stages_ms = stages(decision, sent)
         if "trigger_ms" in event:
             stages_ms["trigger"] = cast(float, event["trigger_ms"])
         self._outputs.tell(decision, stages_ms, self._probes)
         self._outputs.tell_trigger(event)
         self.health.incomplete += not decision.complete
-        age_us = self.health.data_age_us(now_us)
-        self.health.strain.closed(self.engine, decision.by_watermark, age_us, now_us)
+        age_us = self.health.data_age_us(sent.now_us)
+        self.health.strain.closed(self.engine, decision.by_watermark, age_us, sent.now_us)
         self.health.latency.add(stages_ms)
         if self.engine.rule is not None:
             self.times.add(decision.window.end_us - decision.window.onset_us)

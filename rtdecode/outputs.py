@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from rtdecode import streams
-from rtdecode.decision import Decision
+from rtdecode.decision import Decision, ProbabilityArray, Window
 from rtdecode.decoder import Decoder
 from rtdecode.kernels.ingest import KINDS
 from rtdecode.microseconds import US_PER_MS
@@ -61,10 +62,10 @@ class Outputs:
             roles.HEALTH: self._health.uid,
         }
 
-    def push(self, decision: Decision) -> float:
+    def push(self, window: Window, probabilities: ProbabilityArray) -> float:
         """Push the posterior, before all else; how long that took, milliseconds."""
         pushing_us = streams.clock_us()
-        self._posterior.push(decision.probabilities, decision.window.end_us)
+        self._posterior.push(probabilities, window.end_us)
         return (streams.clock_us() - pushing_us) / US_PER_MS
 
     def tell(self, decision: Decision, stages_ms: Mapping[str, float], probes: Probes) -> None:
@@ -115,33 +116,42 @@ class Outputs:
         }
 
 
-def stages(
-    decision: Decision, watermark_us: int, decided_us: int, push_ms: float
-) -> dict[str, float]:
-    """Where the time between a window's end and its posterior went.
+@dataclass(frozen=True)
+class Sent:
+    """When a posterior was sent.
 
-    Parameters
+    Attributes
     ----------
-    decision : Decision
     watermark_us : int
         The watermark that closed the window, stream time.
     decided_us : int
         When the model had answered, stream time.
+    now_us : int
+        The same by the LSL clock.
     push_ms : float
         What pushing the posterior took.
     """
+
+    watermark_us: int
+    decided_us: int
+    now_us: int
+    push_ms: float
+
+
+def stages(decision: Decision, sent: Sent) -> dict[str, float]:
+    """Where the time between a window's end and its posterior went, milliseconds."""
     end_us = decision.window.end_us
     bin_ms, infer_ms = decision.bin_ns / NS_PER_MS, decision.infer_ns / NS_PER_MS
-    decided_ms = (decided_us - end_us) / US_PER_MS
+    decided_ms = (sent.decided_us - end_us) / US_PER_MS
     # By lateness there is no row that closed the window: all of the time was waiting.
-    closing_us = watermark_us if decision.by_watermark else decided_us
+    closing_us = sent.watermark_us if decision.by_watermark else sent.decided_us
     wait_ms = (closing_us - end_us) / US_PER_MS
     stages_ms = {
         "wire_in": max(0.0, decided_ms - bin_ms - infer_ms - wait_ms),
         "wait": wait_ms,
         "bin": bin_ms,
         "infer": infer_ms,
-        "wire_out": push_ms,
-        "total": decided_ms + push_ms,
+        "wire_out": sent.push_ms,
+        "total": decided_ms + sent.push_ms,
     }
     return {stage: round(value, 4) for stage, value in stages_ms.items()}
