@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 import numpy as np
-import pyqtgraph as pg
 from PyQt6.QtCore import QRectF
 
 from rtdecode.gui.history import history_image, thickened
 from rtdecode.gui.panels.base import Panel, ago_ticks, colour_plot, new_plot, pen
+from rtdecode.gui.panels.items import DotItem
 from rtdecode.gui.panels.picture import Picture
 from rtdecode.gui.raster import Span
 from rtdecode.gui.state import DisplayState, View
@@ -27,7 +27,7 @@ class HistoryPanel(Panel):
         super().__init__()
         self.plot = new_plot()
         self.image = Picture()
-        self.truth = pg.ScatterPlotItem(symbol="o", pxMode=True)
+        self.truth = DotItem(symbol="o", pxMode=True)
         self.plot.addItem(self.image)
         self.plot.addItem(self.truth)
         self.plot.invertY(True)
@@ -79,10 +79,14 @@ class HistoryPanel(Panel):
         return self.plot.getPlotItem().getViewBox().rect()  # type: ignore[no-any-return]
 
     def _mark_size(self, state: DisplayState) -> float:
-        """As wide as a decision and as high as a class, within reason."""
+        """As wide as a decision and as high as a class, within reason.
+
+        In whole pixels: pyqtgraph keeps a picture of each size that there ever was, and
+        intervals differ by microseconds.
+        """
         wide = 0.8 * self._room().width() * state.interval_us / DURATION_US
         high = 0.8 * self._room().height() / max(1, len(self._classes))
-        return float(max(5.0, min(0.7 * self.px, wide, max(high, 6.0))))
+        return float(round(max(5.0, min(0.7 * self.px, wide, max(high, 6.0)))))
 
     def _name_classes(self, classes: tuple[str, ...]) -> None:
         self._classes, self._marked = classes, None

@@ -19,6 +19,7 @@ from rtdecode.gui.panels.base import (
     show_range,
     show_ticks,
 )
+from rtdecode.gui.panels.items import BarItem
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
 from rtdecode.gui.timing import EDGES_MS, ROWS
@@ -38,8 +39,8 @@ class LatencyPanel(Panel):
         super().__init__()
         self.plot = new_plot()
         self.plot.getPlotItem().setContentsMargins(0, 0, 14, 0)
-        self.bars = pg.BarGraphItem(x0=[], x1=[], y0=[], y1=[])
-        self.total = pg.BarGraphItem(x0=[], x1=[], y0=[], y1=[])
+        self.bars = BarItem(x0=[], x1=[], y0=[], y1=[])
+        self.total = BarItem(x0=[], x1=[], y0=[], y1=[])
         self.deadline = pg.InfiniteLine(angle=90)
         for item in (self.bars, self.total, self.deadline):
             self.plot.addItem(item)

@@ -6,7 +6,6 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
 
@@ -22,6 +21,7 @@ from rtdecode.gui.panels.base import (
     show_range,
     show_ticks,
 )
+from rtdecode.gui.panels.items import BarItem
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
 
@@ -61,7 +61,7 @@ class PosteriorPanel(Panel):
         self.under = ShortLabel("no window decoded yet")
         self.under.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.plot = new_plot()
-        self.bars = pg.BarGraphItem(x0=[], y=[], height=0.8, width=[])
+        self.bars = BarItem(x0=[], y=[], height=0.8, width=[])
         self.plot.addItem(self.bars)
         self.plot.setXRange(0, 1)
         self.plot.invertY(True)

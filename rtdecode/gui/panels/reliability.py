@@ -8,6 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 
 from rtdecode.gui.panels.base import Panel, colour_plot, new_plot, pen
+from rtdecode.gui.panels.items import BarItem, DotItem
 from rtdecode.gui.performance import RELIABILITY_BINS
 from rtdecode.gui.state import DisplayState, View
 from rtdecode.gui.theme import Theme
@@ -25,10 +26,10 @@ class ReliabilityPanel(Panel):
         super().__init__()
         self.plot = new_plot()
         self.diagonal = pg.PlotCurveItem([0, 1], [0, 1])
-        self.counts = pg.BarGraphItem(x0=[], width=[], y0=0, height=[])
-        self.curve = pg.PlotDataItem(symbol="o", symbolSize=7)
-        self.few = pg.ScatterPlotItem(symbol="o", size=7)
-        for item in (self.counts, self.diagonal, self.curve, self.few):
+        self.counts = BarItem(x0=[], width=[], y0=0, height=[])
+        self.curve = pg.PlotCurveItem()
+        self.many, self.few = DotItem(symbol="o", size=7), DotItem(symbol="o", size=7)
+        for item in (self.counts, self.diagonal, self.curve, self.many, self.few):
             self.plot.addItem(item)
         self.plot.setRange(xRange=(0, 1.03), yRange=(0, 1.03))
         for side in ("left", "bottom"):
@@ -46,6 +47,7 @@ class ReliabilityPanel(Panel):
         found = state.performance.reliability
         many, few = found.counts >= MANY, (found.counts > 0) & (found.counts < MANY)
         self.curve.setData(found.stated[many], found.found[many])
+        self.many.setData(found.stated[many], found.found[many])
         self.few.setData(found.stated[few], found.found[few])
         self.counts.setOpts(
             x0=np.arange(RELIABILITY_BINS) / RELIABILITY_BINS,
@@ -63,7 +65,7 @@ class ReliabilityPanel(Panel):
         colour_plot(self.plot, theme, px)
         self.diagonal.setPen(pen(theme.faint, dashed=True))
         self.curve.setPen(pen(theme.accent))
-        self.curve.setSymbolBrush(theme.accent)
-        self.curve.setSymbolPen(None)
+        self.many.setBrush(theme.accent)
+        self.many.setPen(None)
         self.few.setBrush(None)
         self.few.setPen(pen(theme.faint))
