@@ -43,6 +43,7 @@ def latency(
         bool, typer.Option("--realtime", help="Real-time scheduling for decoder and echo.")
     ] = False,
     record: Annotated[str, typer.Option(help="The run is recorded: off, on or both.")] = "off",
+    bins: Annotated[int, typer.Option(help="Of the window of 250 ms.")] = 10,
     figures: JsonFile = None,
     force: Force = False,
 ) -> None:
@@ -56,6 +57,7 @@ def latency(
         tuple(backends.split(",")),
         realtime,
         SWITCH.get(record, (False, True)),
+        bins,
     )
     bench_latency(settings, figures, force)
 

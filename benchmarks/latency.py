@@ -30,6 +30,7 @@ from benchmarks.machine import (
     progress_console,
     write_json,
 )
+from rtdecode.errors import UserError
 
 if TYPE_CHECKING:
     from benchmarks.armed import Port
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 LOADS = (5_000, 20_000, 100_000)
 BLOCKS = 5  # of each kind, at least
 BLOCK_S = 6.0  # longest block: more of them, not longer ones
+WINDOW_MS = 250
 COLD = 2  # windows at the head of a block that do not count: the other side was asked before
 
 
@@ -57,6 +59,8 @@ class LatencySettings:
         Real-time scheduling for decoder and echo alike.
     records : tuple of bool
         Whether the decoder's run is recorded.
+    bins : int
+        Of the window of 250 ms, all of one length.
     """
 
     seconds: float = 60.0
@@ -65,6 +69,17 @@ class LatencySettings:
     backends: tuple[str, ...] = ("torchscript",)
     realtime: bool = False
     records: tuple[bool, ...] = (False,)
+    bins: int = 10
+
+    @property
+    def window(self) -> str:
+        """The window, as ``WindowSpec`` is written; UserError where the bins do not fit."""
+        if self.bins < 1 or WINDOW_MS % self.bins:
+            raise UserError(
+                f"expected bins of whole milliseconds in {WINDOW_MS} ms, found {self.bins}: "
+                "give 1, 2, 5, 10, 25, 50, 125 or 250"
+            )
+        return f"0:{WINDOW_MS}:{WINDOW_MS // self.bins}"
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,7 @@ def bench_latency(settings: LatencySettings, json_file: Path | None, force: bool
         If a process fails or the file exists.
     """
     check_json(json_file, force)
+    window = settings.window
     machine = describe_machine()
     with own_loopback(), tempfile.TemporaryDirectory(prefix="rtdecode-bench-") as folder:
         rows, compute_ms = _measure(settings, Path(folder))
@@ -94,7 +110,7 @@ def bench_latency(settings: LatencySettings, json_file: Path | None, force: bool
         machine,
         units=700,
         classes=119,
-        window="250 ms in bins of 25",
+        window=window,
         n=n,
         realtime=settings.realtime,
         model_alone_p50_ms=compute_ms["p50"],
@@ -103,6 +119,7 @@ def bench_latency(settings: LatencySettings, json_file: Path | None, force: bool
     figures = {
         "machine": machine,
         "realtime": settings.realtime,
+        "window": window,
         "model_alone_ms": compute_ms,
         "rows": rows,
     }
@@ -115,7 +132,7 @@ def _measure(
     from benchmarks.random_bundle import write_random_bundle
 
     bundle = folder / "decoder.pt"
-    write_random_bundle(bundle)
+    write_random_bundle(bundle, window=settings.window)
     compute_ms = model_alone_ms(bundle)
     rows: list[dict[str, object]] = []
     surroundings = [
@@ -169,7 +186,8 @@ def _rows_of(settings: LatencySettings, folder: Path, about: About) -> Iterator[
                 for kind in (FLOOR, PIPELINE):
                     windows += source.run_block(kind, block, pool, block_s)[COLD:]
             told = [json.loads(text) for text in source.decisions()]
-            row = {"spikes_per_s": load, **asdict(about), **row_of(windows, told)}
+            row = {"spikes_per_s": load, **asdict(about), "bins": settings.bins}
+            row |= row_of(windows, told)
             if port is not None:
                 row["stages_ms"] = row["stages_ms"] | _trigger_ms(source, pool, block_s, port)
             yield row

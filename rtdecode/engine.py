@@ -150,8 +150,13 @@ class Engine:
         return int(self.intake.state[rows.WATERMARK_US])
 
     @property
+    def next_window(self) -> Window | None:
+        """The window that closes next; None where none is open."""
+        return self._open[0] if self._open else None
+
+    @property
     def next_end_us(self) -> int | None:
-        """End of the window that closes next; None where none is open."""
+        """When that window ends."""
         return self._open[0].end_us if self._open else None
 
     def decide_with(

@@ -25,18 +25,18 @@ from rtdecode.early import DecisionTimes
 from rtdecode.engine import Engine
 from rtdecode.health import Health, State
 from rtdecode.host_clocks import HostClocks
-from rtdecode.kernels.ingest import WATERMARK_US
 from rtdecode.live_settings import LiveSettings
 from rtdecode.microseconds import FOREVER_US, US_PER_MS, US_PER_S
 from rtdecode.onsets import Onsets
 from rtdecode.orders import Orders
-from rtdecode.outputs import Outputs, Sent, stages
+from rtdecode.outputs import Outputs, stages
 from rtdecode.posteriors import PosteriorLog
 from rtdecode.probes import Probes
 from rtdecode.pump import Pump, make_pump
 from rtdecode.realtime import settle
 from rtdecode.record import roles
 from rtdecode.record.recording import Recording
+from rtdecode.sending import Sending
 from rtdecode.session.model import Units
 from rtdecode.stop_signals import on_stop_signals
 from rtdecode.stream_clock import StreamClock
@@ -152,6 +152,9 @@ class LiveDecoder:
     def _keep_time(self, speed: float) -> None:
         """Follow the stream's clock; lateness is of the wire, so it lasts as long on the wall."""
         self._clock = StreamClock(self.engine, speed)
+        assert self._pump is not None
+        self._sending = Sending(self._outputs, self.engine, self._clock)
+        self._sending.follow(self.decoder, self._pump)
         lateness_us = round(self.settings.engine.lateness_us * max(1.0, speed))
         self.engine.settings = replace(self.settings.engine, lateness_us=lateness_us)
 
@@ -232,6 +235,7 @@ class LiveDecoder:
                 self.engine.rehearse(self._silence)
         lateness_us = self.engine.settings.lateness_us
         patience_us = min(self._clock.lsl_us(end_us + lateness_us), streams.clock_us() + IDLE_US)
+        self._sending.expect(self.engine.next_window)
         self._pump_until(end_us, patience_us)
 
     def _pump_until(self, watermark_us: int, deadline_us: int) -> None:
@@ -241,10 +245,7 @@ class LiveDecoder:
 
     def _send(self, window: Window, probabilities: ProbabilityArray) -> None:
         """The posterior, as soon as the model has answered."""
-        watermark_us = int(self.engine.intake.state[WATERMARK_US])
-        decided_us, now_us = self._clock.now_us(), streams.clock_us()
-        push_ms = self._outputs.push(window, probabilities)
-        self._sent = Sent(watermark_us, decided_us, now_us, push_ms)
+        self._sent = self._sending.send(window, probabilities)
         if self.firing.mode is Mode.DISARMED:
             # liblsl sends by a thread of its own: it has the core first.
             time.sleep(REST_S)
@@ -297,6 +298,7 @@ class LiveDecoder:
         self.engine.decide_with(decoder.predict, rule)
         if self._pump is not None:
             self._pump.sum_into(follow(decoder, self.engine))
+            self._sending.follow(decoder, self._pump)
 
     def disarm(self, why: str) -> None:
         """Fire no more until somebody arms anew."""

@@ -62,11 +62,14 @@ class Outputs:
             roles.HEALTH: self._health.uid,
         }
 
-    def push(self, window: Window, probabilities: ProbabilityArray) -> float:
-        """Push the posterior, before all else; how long that took, milliseconds."""
-        pushing_us = streams.clock_us()
+    @property
+    def posterior_handle(self) -> int:
+        """Address of the posterior's outlet, for compiled code."""
+        return self._posterior.handle
+
+    def push(self, window: Window, probabilities: ProbabilityArray) -> None:
+        """Push a posterior."""
         self._posterior.push(probabilities, window.end_us)
-        return (streams.clock_us() - pushing_us) / US_PER_MS
 
     def tell(self, decision: Decision, stages_ms: Mapping[str, float], probes: Probes) -> None:
         """Push the decision.
@@ -130,18 +133,23 @@ class Sent:
         The same by the LSL clock.
     push_ms : float
         What pushing the posterior took.
+    infer_ms : float or None
+        What answering took, where the pump did it; else the decision knows.
     """
 
     watermark_us: int
     decided_us: int
     now_us: int
     push_ms: float
+    infer_ms: float | None = None
 
 
 def stages(decision: Decision, sent: Sent) -> dict[str, float]:
     """Where the time between a window's end and its posterior went, milliseconds."""
     end_us = decision.window.end_us
-    bin_ms, infer_ms = decision.bin_ns / NS_PER_MS, decision.infer_ns / NS_PER_MS
+    bin_ms, infer_ms = decision.bin_ns / NS_PER_MS, sent.infer_ms
+    if infer_ms is None:
+        infer_ms = decision.infer_ns / NS_PER_MS
     decided_ms = (sent.decided_us - end_us) / US_PER_MS
     # By lateness there is no row that closed the window: all of the time was waiting.
     closing_us = sent.watermark_us if decision.by_watermark else sent.decided_us

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from llvmlite import binding
@@ -23,6 +23,7 @@ from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import WATERMARK_US, Intake, ingest
 from rtdecode.kernels.jit import kernel
 from rtdecode.kernels.parts import slowest
+from rtdecode.kernels.prompt import Prompt, compile_answer, no_prompt
 from rtdecode.kernels.stamps import stamps_to_us
 from rtdecode.kernels.sums import Sums, add_to_open
 from rtdecode.microseconds import US_PER_S
@@ -68,6 +69,12 @@ class Pump(Protocol):
     def sum_into(self, sums: Sums) -> None:
         """Add spikes to these sums from here on; of the same shapes as those before."""
 
+    def answer_with(self, prompt: Prompt) -> bool:
+        """Answer the window that is expected there as soon as ``until`` reaches its watermark.
+
+        False where this pump leaves that to Python.
+        """
+
 
 class PlainPump:
     """Through pylsl; Python runs once a chunk. Of one stream or several, of counts too."""
@@ -81,6 +88,10 @@ class PlainPump:
     def sum_into(self, sums: Sums) -> None:
         """See ``Pump.sum_into``."""
         self._sums = sums
+
+    def answer_with(self, prompt: Prompt) -> bool:
+        """See ``Pump.answer_with``."""
+        return False
 
     def until(self, watermark_us: int, deadline_us: int, latest_us: int) -> None:
         """See ``Pump.until``."""
@@ -116,6 +127,7 @@ class NativePump:
 
     def __init__(self, inlet: SpikeInlet, engine: Engine, sums: Sums) -> None:
         self._sums = sums
+        self._prompt = no_prompt()
         self._inlet = inlet  # keeps the handle alive
         self._engine = engine
         self._run = compile_pump(library_path())
@@ -128,6 +140,11 @@ class NativePump:
         """See ``Pump.sum_into``."""
         self._sums = sums
 
+    def answer_with(self, prompt: Prompt) -> bool:
+        """See ``Pump.answer_with``."""
+        self._prompt = prompt
+        return True
+
     def until(self, watermark_us: int, deadline_us: int, latest_us: int) -> None:
         """See ``Pump.until``."""
         engine = self._engine
@@ -135,6 +152,7 @@ class NativePump:
             self._inlet.handle,
             engine.intake,
             self._sums,
+            self._prompt,
             self._samples,
             self._stamps,
             self._times_us,
@@ -173,6 +191,13 @@ def compile_drain(library: str) -> tuple[Callable[..., int], Any]:
     return _make_drain(pull_sample, pull_chunk), external("lsl_local_clock", types.float64())
 
 
+def _push_sample() -> Any:
+    """Liblsl's push of one sample of floats, for compiled code; the library is loaded already."""
+    floats = cast(Any, types.CPointer)(types.float32)
+    signature = types.int32(types.intp, floats, types.float64, types.int32)
+    return types.ExternalFunction("lsl_push_sample_ftp", signature)
+
+
 def _make_drain(pull_sample: Any, pull_chunk: Any) -> Callable[..., int]:
     @kernel
     def drain(
@@ -206,12 +231,14 @@ def _make_drain(pull_sample: Any, pull_chunk: Any) -> Callable[..., int]:
 def compile_pump(library: str) -> Callable[..., int]:
     """The compiled loop over this liblsl."""
     drain, clock = compile_drain(library)
+    answer = compile_answer(_push_sample(), clock)
 
     @kernel
     def loop(
         handle: int,
         intake: Intake,
         sums: Sums,
+        prompt: Prompt,
         samples: np.ndarray[Any, np.dtype[np.int32]],
         stamps: np.ndarray[Any, np.dtype[np.float64]],
         times_us: np.ndarray[Any, np.dtype[np.int64]],
@@ -234,6 +261,7 @@ def compile_pump(library: str) -> Callable[..., int]:
             if error[0] != 0 and error[0] != -1:
                 return int(error[0])
             if intake.state[WATERMARK_US] >= watermark_us:
+                answer(prompt, intake.ring, sums)
                 return 0
             now_s = clock()
             if over_s < 0.0 and now_s >= deadline_s:

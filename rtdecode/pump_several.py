@@ -17,6 +17,7 @@ from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import WATERMARK_US, Intake
 from rtdecode.kernels.jit import kernel
 from rtdecode.kernels.parts import Parts, gather, ingest_part, slowest
+from rtdecode.kernels.prompt import Prompt
 from rtdecode.kernels.stamps import stamps_to_us
 from rtdecode.kernels.sums import Sums, add_to_open
 from rtdecode.microseconds import US_PER_S
@@ -47,6 +48,10 @@ class SeveralPump:
     def sum_into(self, sums: Sums) -> None:
         """See ``Pump.sum_into``."""
         self._sums = sums
+
+    def answer_with(self, prompt: Prompt) -> bool:
+        """See ``Pump.answer_with``."""
+        return False
 
     def until(self, watermark_us: int, deadline_us: int, latest_us: int) -> None:
         """See ``Pump.until``."""

@@ -33,6 +33,12 @@ class StreamClock:
             return 0  # not known yet: no window is over
         return self._watermark_us + round((lsl_us - self._seen_us) * self._speed)
 
+    def at_us(self, lsl_us: int) -> int:
+        """Stream time when the LSL clock showed ``lsl_us``, a moment ago."""
+        if self._speed == 1.0:
+            return lsl_us
+        return self.now_us() - round((streams.clock_us() - lsl_us) * self._speed)
+
     def latest_us(self, ahead_us: int) -> int:
         """A stamp after this comes from another clock; a replay's own is not known so well."""
         return self.now_us() + ahead_us if self._speed == 1.0 else FOREVER_US

@@ -171,6 +171,11 @@ class PosteriorOutlet(_Outlet):
         _describe(info.desc().append_child("decoder"), about)
         self._outlet = pylsl.StreamOutlet(info)
 
+    @property
+    def handle(self) -> int:
+        """Address of liblsl's outlet, for compiled code; valid while this object lives."""
+        return int(self._outlet.obj.value)
+
     def push(self, probabilities: NDArray[np.float32], time_us: int) -> None:
         """Send one posterior, (classes,) float32, at a window's end."""
         # As a chunk of one: pylsl hands the array over as it is, no list is made.

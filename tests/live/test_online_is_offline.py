@@ -77,6 +77,29 @@ def test_replayed_live_and_decoded_offline_are_equal(
     assert_every_spike_on_time(figures["spikes"], session_file, stretch)
 
 
+def test_posteriors_that_the_pump_sends_are_those_of_the_virtual_clock(
+    commands, session_file, bundle, stretch, tmp_path
+):
+    """The event backend, where compiled code answers; the stages stay those of the window."""
+    options = ["--backend", "event", "--posteriors"]
+    commands.run(
+        *("decode", bundle, "--session", session_file, *between(stretch)),
+        *(*options, tmp_path / "offline.npz"),
+    )
+    files = [tmp_path / "live.npz", "--json", tmp_path / "live.json"]
+    decoder = commands.start("decode", bundle, "--once", *options, *files, *PATIENT)
+    finish(
+        commands.start(
+            "replay", session_file, *between(stretch), "--wait", "decoder", "--speed", "4"
+        )
+    )
+    finish(decoder)
+    assert_equal_bit_for_bit(read(tmp_path / "live.npz"), read(tmp_path / "offline.npz"))
+    latency_ms = json.loads((tmp_path / "live.json").read_text())["latency_ms"]
+    assert latency_ms["bin"]["max"] == 0.0  # counts are made behind the posterior
+    assert latency_ms["infer"]["p50"] > 0.0
+
+
 def assert_every_spike_on_time(tally, session_file, stretch):
     """As many on time as the session has in the stretch, nothing else."""
     times_us, _ = read_session(session_file).in_time_order()
