@@ -90,7 +90,7 @@ class Docks(QMainWindow):
         self._share(
             ACROSS, self.width(), accuracy=0.2, confusion=0.24, reliability=0.2, latency=0.36
         )
-        self._share(DOWN, self.height(), posterior=0.36, stimulus=0.14, health=0.22, accuracy=0.28)
+        self._share(DOWN, self.height(), posterior=0.33, stimulus=0.14, health=0.25, accuracy=0.28)
         self._share(DOWN, self.height(), history=0.32, raster=0.4)
         # Only now: what is hidden has no share to come back to.
         for key, wanted in self._wanted.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, QObject, QRectF
-from PyQt6.QtGui import QColor, QImage
+from PyQt6.QtGui import QColor, QFontMetrics, QImage
 from PyQt6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -376,3 +376,26 @@ def test_both_themes_colour_every_panel(shown: Shown) -> None:
         shown.give()
         for key in shown.window.panels:
             assert theme.panel in colours(panel(shown, key)), key
+
+
+@pytest.mark.parametrize("size", [(800, 600), (1200, 900), (1920, 1080)])
+def test_both_figures_of_the_rate_axis_are_drawn_whole(
+    new_window: NewWindow, size: tuple[int, int]
+) -> None:
+    window = new_window()
+    window.resize(*size)
+    shown = Shown(window)
+    shown.give(known.healthy(spikes_per_s=1_000.0))
+    plot = panel(shown, "health").plot
+    axis, image = plot.getAxis("left"), plot.grab().toImage()
+    text_px = QFontMetrics(axis.style["tickFont"]).tightBoundingRect("0").height()
+    right = int(axis.width()) - axis.style["tickTextOffset"][0]
+    ground = QColor(DARK.panel).lightness()
+    inked = [
+        any(image.pixelColor(x, y).lightness() - ground > 80 for x in range(right))
+        for y in range(image.height())
+    ]
+    lines = "".join("x" if ink else " " for ink in inked).split()
+    upper, nought = map(len, lines)
+    assert upper >= text_px
+    assert nought == text_px

@@ -53,15 +53,13 @@ class HealthPanel(Panel):
         self.values = {name: SteadyLabel("–") for name in (*FIGURES, *SPIKE_KINDS)}
         self.plot = new_plot()
         self.plot.hideAxis("bottom")
-        # Else the upper figure is left out where the plot is low.
-        self.plot.getAxis("left").setStyle(hideOverlappingLabels=False)
         self.rate = pg.PlotCurveItem()
         self.plot.addItem(self.rate)
-        self.plot.setMinimumHeight(24)
         self.box.addWidget(self.state_label)
         self.more = QLabel()
         self.more.setObjectName("key")
         self.more.setWordWrap(True)
+        self.more.hide()
         self.box.addLayout(self._grid())
         self.box.addWidget(self.more)
         self.box.addWidget(self.plot, 1)
@@ -156,6 +154,10 @@ class HealthPanel(Panel):
         """Take on colours and a text height."""
         super().set_look(theme, px)
         colour_plot(self.plot, theme, px)
+        # Both figures reach half a line over the ends of their axis.
+        self.plot.getPlotItem().setContentsMargins(0, px // 2, 14, px // 2)
+        self.plot.getAxis("left").setStyle(hideOverlappingLabels=px // 2)
+        self.plot.setMinimumHeight(3 * px)
         self.state_label.setFont(font(1.6 * px, bold=True))
         self.rate.setPen(pen(theme.accent))
 
