@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from offline.calibration_curve import Stretch, calibration_curve
 from offline.controls import grey_task
 from offline.evaluate import pooled_accuracy
 from offline.grey import grey_windows
@@ -24,7 +26,7 @@ from offline.zero_shot import (
 )
 from rtdecode.counts import count_session
 from rtdecode.session import QualityFilter, Session, read_session
-from rtdecode.tasks import resolve_task
+from rtdecode.tasks import Task, resolve_task
 from rtdecode.windows import WindowSpec
 
 ZERO_SHOT_WINDOW = WindowSpec.parse("50:250:50")
@@ -41,36 +43,51 @@ def trunk_from(paths: Sequence[Path], task_name: str, seed: int = 0) -> TrainedT
     return train_trunk(animals, classes, seed)
 
 
-def zero_shot_outcome(found: TrainedTrunk, session: Session, task_name: str) -> dict[str, float]:
-    """Figures on stretches kept out one by one, units known from the others' windows alone.
-
-    ``drift_grey`` is the control: the same networks asked about the grey beside
-    each block, which holds no response; the mean over blocks.
-    """
-    task = resolve_task(session, task_name)
-    counts = count_session(session, task.onsets_us, ZERO_SHOT_WINDOW)
+def asked_stretches(
+    found: TrainedTrunk, session: Session, task: Task, counts: NDArray[np.uint16]
+) -> list[Stretch]:
+    """Each stretch of a session, with the network as windows of the other stretches make it."""
     grey = grey_windows(session, ZERO_SHOT_WINDOW)
-    control = grey_task(session, task)
-    still_counts = count_session(session, control.onsets_us, ZERO_SHOT_WINDOW)
-    parts, rows = [], []
-    beside: list[float] = []
+    asked = []
     for fold in stretch_folds(task):
         still = grey.before_or_far_from(task, fold)
         view = unlabelled_view(counts[fold.train], still, session.units)
-        module = classifier(found.trunk, found.temperature, view)
-        parts.append(predict(module, counts[fold.test]))
-        rows.append(fold.test)
-        for block in np.unique(task.blocks[fold.test]):
-            mine = control.blocks == block
-            if mine.any():
-                top = predict(module, still_counts[mine]).argmax(axis=1)
-                beside.append(float((top == control.codes(task.classes)[mine]).mean()))
-    asked = np.concatenate(rows)
+        asked.append(Stretch(fold, classifier(found.trunk, found.temperature, view), still))
+    return asked
+
+
+def zero_shot_outcome(found: TrainedTrunk, session: Session, task_name: str) -> dict[str, Any]:
+    """Figures on stretches kept out one by one, units known from the others' windows alone.
+
+    ``calibration_curve`` has what a few labelled trials add, beside what they
+    give alone. ``drift_grey`` is the control: the same networks asked about the
+    grey beside each block, which holds no response; the mean over blocks.
+    """
+    task = resolve_task(session, task_name)
+    counts = count_session(session, task.onsets_us, ZERO_SHOT_WINDOW)
+    stretches = asked_stretches(found, session, task, counts)
+    asked = np.concatenate([one.fold.test for one in stretches])
+    parts = [predict(one.module, counts[one.fold.test]) for one in stretches]
     outcome = Outcome(asked, task.codes()[asked], np.concatenate(parts))
     return summarise(outcome) | {
         "accuracy_pooled_8": pooled_accuracy(task, outcome),
-        "drift_grey": float(np.mean(beside)) if beside else float("nan"),
+        "drift_grey": _grey_beside(stretches, session, task),
+        "calibration_curve": calibration_curve(stretches, task, counts),
     }
+
+
+def _grey_beside(stretches: Sequence[Stretch], session: Session, task: Task) -> float:
+    """Share of the grey beside each block that is told as its type, mean over blocks."""
+    control = grey_task(session, task)
+    counts = count_session(session, control.onsets_us, ZERO_SHOT_WINDOW)
+    codes = control.codes(task.classes)
+    shares = [
+        float((predict(one.module, counts[mine]).argmax(axis=1) == codes[mine]).mean())
+        for one in stretches
+        for block in np.unique(task.blocks[one.fold.test])
+        if (mine := control.blocks == block).any()
+    ]
+    return float(np.mean(shares)) if shares else float("nan")
 
 
 def run_zero_shot(path: Path, others: Sequence[Path], task_name: str) -> dict[str, Any]:

@@ -284,6 +284,7 @@ def across_markdown(records: Sequence[tuple[Cell, dict[str, Any]]]) -> str:
             lines += ["", f"Deciding early, {task}:", "", *_medians(found, EARLY_FIGURES)]
         elif kind == "zero-shot":
             lines += ["", f"Zero-shot, {task}:", "", *_medians(found, ZERO_SHOT_FIGURES)]
+            lines += ["", *_calibration_curve(found)]
         elif kind == "curve":
             curve = [row for record in found for row in record["curve"]]
             lines += ["", f"Transfer, {task}, {len(found)} sessions:", "", curves_markdown(curve)]
@@ -292,6 +293,19 @@ def across_markdown(records: Sequence[tuple[Cell, dict[str, Any]]]) -> str:
 
 EARLY_FIGURES = ("accuracy_whole", "accuracy_stopped", "mean_decision_ms", "share_of_window")
 ZERO_SHOT_FIGURES = ("accuracy", "accuracy_pooled_8", "calibration_error", "drift_grey")
+
+
+def _calibration_curve(records: Sequence[dict[str, Any]]) -> list[str]:
+    """What a few labelled trials add to zero-shot, and give alone: medians over sessions."""
+    rows = [row for record in records for row in record["calibration_curve"]]
+    lines = ["| trials a class | way | one window | over 8 windows |", "|---|---|---|---|"]
+    for k, way in sorted({(row["k"], row["way"]) for row in rows}):
+        mine = [row for row in rows if (row["k"], row["way"]) == (k, way)]
+        one, pooled = (
+            np.median([row[name] for row in mine]) for name in ("accuracy", "accuracy_pooled_8")
+        )
+        lines.append(f"| {k} | {way} | {one:.1%} | {pooled:.1%} |")
+    return lines
 
 
 def _medians(records: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from offline import zero_shot
+from offline.across import asked_stretches
+from offline.calibration_curve import calibration_curve, drawn, fit_setting
 from offline.grey import grey_windows
 from offline.models import read_in
 from offline.simulate import session_path, simulate
@@ -127,3 +129,36 @@ def test_what_is_left_holds_no_sign_of_the_class_left_out(mice):
     assert (asked == np.arange(len(task))).all()
     one_block = task.take(task.blocks == task.blocks[0])
     assert len(np.unique(zero_shot.stretches(one_block))) == 5
+
+
+def test_a_network_is_set_right_by_trials_and_left_alone_without_evidence():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 2, 2000)
+    right = 2 * (codes[:, None] == np.arange(2)) + rng.logistic(0, 0.7, (2000, 2))
+    wrong = right + np.array([1.5, 0.0])
+    found = fit_setting(wrong, codes).apply(wrong)
+    truth = (right.argmax(axis=1) == codes).mean()
+    assert (wrong.argmax(axis=1) == codes).mean() < truth - 0.05
+    assert (found.argmax(axis=1) == codes).mean() > truth - 0.01
+    one_each = [codes.tolist().index(code) for code in (0, 1)]
+    kept = fit_setting(right[one_each], codes[one_each])
+    assert kept.scale == pytest.approx(1, abs=0.1)
+    assert kept.offsets == pytest.approx([0, 0], abs=0.3)
+
+
+def test_trials_that_set_right_never_lie_in_the_stretch_that_is_asked(mice, trunk):
+    session = read_session(mice[2])
+    task = resolve_task(session, TASK)
+    counts = count_session(session, task.onsets_us, WINDOW)
+    module, info = load_bundle(trunk)
+    shared = zero_shot.TrainedTrunk(module.shared, info.temperature, 0.0)
+    stretches = asked_stretches(shared, session, task, counts)
+    fold = stretches[0].fold
+    rows = drawn(fold, task.codes(), 3, np.random.default_rng(0))
+    assert np.bincount(task.codes()[rows]).tolist() == [3, 3]
+    assert np.isin(rows, fold.train).all()
+    curve = calibration_curve(stretches, task, counts, trials=(1, 5), draws=2)
+    assert [(row["k"], row["way"]) for row in curve] == [
+        (k, way) for k in (1, 5) for way in ("calibrated", "scratch")
+    ]
+    assert all(0 <= row["accuracy"] <= 1 for row in curve)
