@@ -28,7 +28,8 @@ from rtdecode.tasks import Task, resolve_task
 from rtdecode.windows import WindowSpec
 
 POOLED = 8
-EARLY_STEPS = WindowSpec.parse("0:250:25")
+# From when the response is there: what comes before is of the image before.
+EARLY_STEPS = WindowSpec.parse("50:250:25")
 UNIT_NUMBERS = (10, 30, 100, 300)
 MIN_AREA_UNITS = 8
 
@@ -209,10 +210,11 @@ def deciding_early(
         With the bins after which a decision may fall.
     """
     counts = count_session(session, task.onsets_us, window)
+    grey = grey_windows(session, window)
     codes = task.codes()
     by_step, steps, top = [], [], []
     for fold in folds:
-        module = fit_early_lda(training_data(task, counts, fold))
+        module = fit_early_lda(training_data(task, counts, fold, grey=grey))
         probabilities = probabilities_by_step(module, counts[fold.test])
         decisions = decide(probabilities, module.decide_at)
         by_step.append(probabilities)

@@ -48,6 +48,7 @@ IN_ANOTHER_SHAPE: dict[tuple[str, int], Callable[..., torch.Tensor]] = {
     ("aten::index_select", 3): torch.index_select,
 }
 SHIFTS = ("aten::add", "aten::sub", "aten::mul", "aten::div")
+SPREADS = ("aten::std", "aten::pow")
 BENDS = {
     "aten::relu": rest.RELU,
     "aten::tanh": rest.TANH,
@@ -62,6 +63,14 @@ class Vector:
 
     width: int
     first: int = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How far the values of a vector lie apart, to a power."""
+
+    of: Vector
+    power: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +157,8 @@ class _Walk:
             return inputs
         if kind == "aten::dropout" and not inputs[2]:
             return inputs[0]
-        found: Counts | Vector | None = None
-        if any(isinstance(value, Vector) for value in inputs):
+        found: Counts | Vector | Spread | None = None
+        if any(isinstance(value, Vector | Spread) for value in inputs):
             found = self._further(kind, inputs)
         elif any(isinstance(value, Counts) for value in inputs):
             found = self._first(kind, inputs)
@@ -178,9 +187,11 @@ class _Walk:
         self._sums.append(Vector(len(bias)))
         return self._sums[-1]
 
-    def _further(self, kind: str, inputs: list[Any]) -> Vector | None:
+    def _further(self, kind: str, inputs: list[Any]) -> Vector | Spread | None:
         """What is done to a vector that a layer has made."""
         x = inputs[0]
+        if kind in SPREADS:
+            return _spread(kind, inputs)
         if not isinstance(x, Vector):
             return None
         layer = _weights_of(kind, inputs)
@@ -199,10 +210,18 @@ class _Walk:
             return None
         return self._step(rest.ADD, x, x.width, other=y)
 
+    def _spread_out(self, x: Vector, by: Spread) -> Vector | None:
+        """A vector times a power of its own spread."""
+        if by.of is not x:
+            return None
+        return self._step(rest.SPREAD, x, x.width, np.array([by.power]))
+
     def _shifted(self, x: Vector, kind: str, others: list[Any]) -> Vector | None:
         """A factor and a shift, read off what becomes of 0 and 1."""
+        if kind == "aten::mul" and isinstance(others[0], Spread):
+            return self._spread_out(x, others[0])
         function = ONE_BY_ONE.get((kind, 1 + len(others)))
-        if function is None or any(isinstance(other, Vector) for other in others):
+        if function is None or any(isinstance(other, Vector | Spread) for other in others):
             return None
         low, high = (
             function(torch.full((1, x.width), value, dtype=torch.float64), *map(double, others))
@@ -252,6 +271,16 @@ class _Walk:
             np.concatenate([step.constants for step in self._steps]),
             np.concatenate([step.weight for step in self._steps]),
         )
+
+
+def _spread(kind: str, inputs: list[Any]) -> Spread | None:
+    """A vector's spread, or that to a power; None where the node is neither."""
+    x = inputs[0]
+    if kind == "aten::std" and isinstance(x, Vector) and x.width > 1:
+        return Spread(x) if inputs[1:] == [[1], True, True] else None
+    if kind == "aten::pow" and isinstance(x, Spread) and isinstance(inputs[1], torch.Tensor):
+        return Spread(x.of, x.power * float(inputs[1]))
+    return None
 
 
 def _bend(kind: str, inputs: list[Any]) -> int | None:

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from torch import nn
 
-from offline.models.calibration import Float64Array, fit_temperature, smoothed_loss
+from offline.models.calibration import (
+    Float64Array,
+    Sharpness,
+    fit_sharpness,
+    fit_temperature,
+    smoothed_loss,
+)
 from offline.models.data import TrainingData
 from offline.models.grey_lda import RootClassifier, fit_grey_map, root_logits
 from offline.models.linear import LinearMap
@@ -89,7 +95,7 @@ def _fit(data: TrainingData, seed: int, design: Design) -> Fitted:
         net = _new(design, data, _scaled(data) if design.from_lda else None, seed)
         train_network(net, data, None, epochs, recipe, seed=seed)
     net = net.cpu()
-    net.temperature.data.fill_(fit_temperature(logits, held.codes))
+    net.calibrate(fit_sharpness(logits, held.codes))
     return Fitted(net, logits, held.codes)
 
 
@@ -120,7 +126,7 @@ def fit_ensemble(data: TrainingData, seed: int = 0) -> Ensemble:
     linear_logits = root_logits(fit_grey_map(fitted)[0], held.counts)
     weight, temperature, scales = _blend(linear_logits, found.held_logits, found.held_codes)
     chosen = fit_grey_map(data)[0]
-    found.net.temperature.data.fill_(scales[1])
+    found.net.calibrate(Sharpness(scales[1]))
     lda = RootClassifier(chosen.weight, chosen.bias, scales[0])
     return Ensemble(lda, found.net, weight, temperature)
 
@@ -172,7 +178,7 @@ def _student(
         net = _new(design, data, _scaled(data), seed)
         train_network(net, whole[0], None, epochs, DISTILLED, seed=seed, targets=whole[1])
     net = net.cpu()
-    net.temperature.data.fill_(fit_temperature(logits, held.codes))
+    net.calibrate(fit_sharpness(logits, held.codes))
     return net
 
 

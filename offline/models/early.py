@@ -6,42 +6,48 @@ hypothesis is likely enough decides soonest on average (Wald 1945).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from offline.models.calibration import Float64Array, Sharpness, fit_sharpness, sharpened
 from offline.models.data import TrainingData
-from offline.models.linear import choose, constant, features, lda_maps
+from offline.models.grey_lda import ANSCOMBE, grey_maps, root_logits
+from offline.models.linear import LinearMap, constant, left_out_logits, score_of
 from rtdecode.microseconds import US_PER_MS
 from rtdecode.windows import WindowSpec
 
 THRESHOLDS = tuple(np.round(np.arange(0.3, 1.0, 0.02), 2).tolist())
-# Half of the point of accuracy that an early decision may cost: the rest is for
-# the difference between training trials and those to come.
-MOST_LOST = 0.005
+# Of the point of accuracy that an early decision may cost: the rest is for the
+# difference between training trials and those to come.
+MOST_LOST = 0.0075
 THRESHOLD_FOLDS = 3
 
 
 class EarlyClassifier(torch.nn.Module):
-    """A linear decoder of the counts so far, one for each number of bins.
+    """A linear decoder of the square roots of the counts so far, one for each number of bins.
 
     Parameters
     ----------
     weight : (steps, units, classes) float64
     bias : (steps, classes) float64
         Both divided by the temperature of their step.
+    power : (steps,) float64
+        How much more the evidence of a trial counts where there is much of it.
     decide_at : float
         Probability at which to decide.
     """
 
     def __init__(
-        self, weight: NDArray[np.float64], bias: NDArray[np.float64], decide_at: float
+        self, weight: Float64Array, bias: Float64Array, power: Float64Array, decide_at: float
     ) -> None:
         super().__init__()
         self.weight = constant(weight)
         self.bias = constant(bias)
+        self.power = constant(power)
+        self.offset = ANSCOMBE
         self.n_steps = len(weight)
         self.decide_at = decide_at
 
@@ -52,8 +58,9 @@ class EarlyClassifier(torch.nn.Module):
     @torch.jit.export
     def upto(self, counts: torch.Tensor, n_bins: int) -> torch.Tensor:
         """Probabilities (n, classes) from the first ``n_bins`` bins alone."""
-        so_far = counts[:, :n_bins].sum(dim=1)
-        return torch.softmax(so_far @ self.weight[n_bins - 1] + self.bias[n_bins - 1], dim=1)
+        so_far = torch.sqrt(counts[:, :n_bins].sum(dim=1) + self.offset)
+        logits = so_far @ self.weight[n_bins - 1] + self.bias[n_bins - 1]
+        return torch.softmax(sharpened(logits, self.power[n_bins - 1]), dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,18 +119,61 @@ def early_figures(
     }
 
 
-def fit_early_lda(data: TrainingData, seed: int = 0) -> EarlyClassifier:
-    """LDA of the counts so far for every number of bins, each with its own temperature.
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The decoder of one number of bins.
 
-    The probability to decide at is the smallest that costs next to no accuracy
-    on the last groups, each left out of the models that decide on it.
+    Attributes
+    ----------
+    map : LinearMap
+        Fitted to all training trials.
+    sharpness : Sharpness
+    left_out : (n, classes) float32
+        Probabilities of the last groups, each left out of the decoder that gave them.
+    codes : (n,) int64
+        Of those trials.
     """
-    found, codes = [], []
-    for fitted, held in data.inner_folds()[-THRESHOLD_FOLDS:]:
-        found.append(probabilities_by_step(_fit_steps(fitted, 1.0), held.counts))
-        codes.append(held.codes)
-    decide_at = choose_threshold(np.concatenate(found, axis=1), np.concatenate(codes))
-    return _fit_steps(data, decide_at)
+
+    map: LinearMap
+    sharpness: Sharpness
+    left_out: NDArray[np.float32]
+    codes: NDArray[np.int64]
+
+
+def fit_early_lda(data: TrainingData, seed: int = 0) -> EarlyClassifier:
+    """LDA of the roots of the counts so far, and of grey, for every number of bins.
+
+    Each step has its own share of grey, shrinkage and calibration. The
+    probability to decide at is the smallest that costs next to no accuracy on
+    groups that are left out.
+    """
+    steps = [_fit_step(so_far(data, bins)) for bins in range(1, data.counts.shape[1] + 1)]
+    decide_at = choose_threshold(np.stack([step.left_out for step in steps]), steps[-1].codes)
+    return EarlyClassifier(
+        np.stack([step.map.weight.T / step.sharpness.temperature for step in steps]),
+        np.stack([step.map.bias / step.sharpness.temperature for step in steps]),
+        np.array([step.sharpness.power for step in steps]),
+        decide_at,
+    )
+
+
+def so_far(data: TrainingData, bins: int) -> TrainingData:
+    """Trials and grey with the first bins added up, (n, 1, units)."""
+    counts, grey = (
+        part[:, :bins].sum(axis=1, keepdims=True).astype(np.uint16)
+        for part in (data.counts, data.grey)
+    )
+    return replace(data, counts=counts, grey=grey)
+
+
+def _fit_step(data: TrainingData) -> Step:
+    """The map that is best on left-out groups, calibrated on them."""
+    logits, codes = left_out_logits(data, grey_maps, root_logits, THRESHOLD_FOLDS)
+    scores = [score_of(one, codes) for one in logits]
+    best = min(range(len(scores)), key=lambda one: scores[one].loss)
+    sharpness = fit_sharpness(logits[best], codes)
+    left_out = sharpness.probabilities(logits[best]).astype(np.float32)
+    return Step(grey_maps(data)[best], sharpness, left_out, codes)
 
 
 def choose_threshold(probabilities: NDArray[np.float32], codes: NDArray[np.int64]) -> float:
@@ -136,16 +186,3 @@ def choose_threshold(probabilities: NDArray[np.float32], codes: NDArray[np.int64
             break
         chosen = threshold
     return chosen
-
-
-def _fit_steps(data: TrainingData, decide_at: float) -> EarlyClassifier:
-    """An LDA for every number of bins."""
-    weights, biases = [], []
-    sums = np.cumsum(data.counts.astype(np.uint32), axis=1).astype(np.uint16)
-    for step in range(data.counts.shape[1]):
-        part = TrainingData(sums[:, step : step + 1], data.codes, data.n_classes, data.groups)
-        best, temperature = choose(part, lda_maps)
-        chosen = lda_maps(features(part), part.codes, part.n_classes)[best]
-        weights.append(chosen.weight.T / temperature)
-        biases.append(chosen.bias / temperature)
-    return EarlyClassifier(np.stack(weights), np.stack(biases), decide_at)

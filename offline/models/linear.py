@@ -264,17 +264,32 @@ def scored(
     folds: int = 2,
 ) -> list[Score]:
     """Each candidate's score on the last groups; none where no group can be left out."""
+    logits, codes = left_out_logits(data, fit, logits_of, folds)
+    return [score_of(scores, codes) for scores in logits]
+
+
+def score_of(logits: Float64Array, codes: NDArray[np.int64]) -> Score:
+    """The score of logits (n, classes) of trials that they were not fitted to."""
+    temperature = fit_temperature(logits, codes)
+    return Score(negative_log_likelihood(logits / temperature, codes), temperature)
+
+
+def left_out_logits(
+    data: TrainingData,
+    fit: Callable[[TrainingData], list[Map]],
+    logits_of: Callable[[Map, NDArray[np.uint16]], Float64Array],
+    folds: int = 2,
+) -> tuple[list[Float64Array], NDArray[np.int64]]:
+    """Logits (n, classes) of each candidate on the last groups, one left out at a time; codes (n,).
+
+    No candidate is there where no group can be left out.
+    """
     pairs = data.inner_folds()[-folds:]
     if not pairs:
-        return []
-    codes = np.concatenate([held.codes for _, held in pairs])
+        return [], data.codes[:0]
     candidates = [[logits_of(one, held.counts) for one in fit(fitted)] for fitted, held in pairs]
     logits = [np.concatenate(parts) for parts in zip(*candidates, strict=True)]
-    temperatures = [fit_temperature(scores, codes) for scores in logits]
-    return [
-        Score(negative_log_likelihood(scores / t, codes), t)
-        for scores, t in zip(logits, temperatures, strict=True)
-    ]
+    return logits, np.concatenate([held.codes for _, held in pairs])
 
 
 def fit_linear(data: TrainingData, fit_maps: MapFitter) -> LinearClassifier:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from offline.models.calibration import Float64Array
+from offline.models.calibration import Float64Array, Sharpness, sharpened
 from offline.models.data import TrainingData
 from offline.models.grey_lda import ANSCOMBE
 from offline.models.linear import LinearMap, constant
@@ -29,7 +29,7 @@ def network_input(data: TrainingData, whole: bool) -> NDArray[np.float64]:
 
 
 class Network(nn.Module):
-    """Square roots of counts, standardised, as an image to a trunk; softmax at a temperature.
+    """Square roots of counts, standardised, as an image to a trunk; softmax, calibrated.
 
     The square root makes the variance of a Poisson count the same at every rate.
 
@@ -51,6 +51,7 @@ class Network(nn.Module):
         self.scale = constant(np.where(scale > 0, scale, 1.0))
         self.order = nn.Parameter(torch.from_numpy(data.order.copy()), requires_grad=False)
         self.temperature = constant(np.ones(1))
+        self.power = constant(np.zeros(1))
         self.trunk = trunk
         self.whole = whole
         self.offset = ANSCOMBE
@@ -64,7 +65,12 @@ class Network(nn.Module):
 
     def forward(self, counts: torch.Tensor) -> torch.Tensor:
         """Counts (n, bins, units) float32 to probabilities (n, classes) float32."""
-        return torch.softmax(self.logits(counts), dim=1)
+        return torch.softmax(sharpened(self.logits(counts), self.power), dim=1)
+
+    def calibrate(self, sharpness: Sharpness) -> None:
+        """Give probabilities at this temperature and power from now on."""
+        self.temperature.data.fill_(sharpness.temperature)
+        self.power.data.fill_(sharpness.power)
 
     def of_standardised(self, one: LinearMap) -> tuple[Float64Array, Float64Array]:
         """A map of whole-window roots as weight (classes, units) and bias of a trunk's input."""

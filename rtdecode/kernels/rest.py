@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rtdecode.kernels.jit import kernel
 
 # Steps; all but ``ADD`` and ``LINEAR`` give a vector as wide as the one they take.
-LINEAR, AFFINE, ADD, SOFTMAX, GELU, RELU, TANH, SIGMOID, LOG = range(9)
+LINEAR, AFFINE, ADD, SOFTMAX, GELU, RELU, TANH, SIGMOID, LOG, SPREAD = range(10)
 # Places in a row of ``Rest.steps``.
 STEP, SOURCE, WIDTH, TARGET, TARGET_WIDTH, CONSTANTS, OTHER = range(7)
 ROOT_HALF = math.sqrt(0.5)
@@ -32,7 +32,7 @@ class Rest(NamedTuple):
         it gives, where its constants begin, and where the second vector
         (``ADD``) or the weight (``LINEAR``) does.
     constants : (constants,) float64
-        ``LINEAR``: bias; ``AFFINE``: factor, then shift.
+        ``LINEAR``: bias; ``AFFINE``: factor, then shift; ``SPREAD``: the power.
     weight : (weights,) float32
         ``LINEAR``: (width, target width).
     """
@@ -72,6 +72,15 @@ def linear(
 
 
 @kernel
+def spread(x: NDArray[np.float64]) -> float:
+    """How far values lie apart: the standard deviation of a sample."""
+    total = 0.0
+    for value in x:
+        total += (value - x.mean()) ** 2
+    return math.sqrt(total / (len(x) - 1))
+
+
+@kernel
 def bend(step: int, x: float) -> float:
     """A function of one number."""
     if step == GELU:
@@ -104,6 +113,10 @@ def run_rest(rest: Rest, out: NDArray[np.float32]) -> None:
                 y[i] = x[i] + rest.values[place[OTHER] + i]
         elif step == SOFTMAX:
             softmax(x, y)
+        elif step == SPREAD:
+            factor = spread(x) ** constants[0]
+            for i in range(width):
+                y[i] = x[i] * factor
         else:
             for i in range(width):
                 y[i] = bend(step, x[i])

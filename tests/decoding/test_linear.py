@@ -4,12 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import softmax
 from scipy.stats import poisson
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from offline.models.calibration import expected_calibration_error, fit_temperature
+from offline.models.calibration import (
+    Sharpness,
+    expected_calibration_error,
+    fit_sharpness,
+    fit_temperature,
+    sharpened,
+)
 from offline.models.data import TrainingData, time_groups
 from offline.models.linear import (
     SHRINKAGES,
@@ -96,6 +103,34 @@ def test_temperature_is_found():
     assert expected_calibration_error(overconfident, codes) > 0.1
     mended = softmax(logits, axis=1).astype(np.float32)
     assert expected_calibration_error(mended, codes) < 0.03
+
+
+def test_trials_with_and_without_a_response_are_both_believed_rightly():
+    """A fifth respond to next to nothing: one temperature cannot suit both kinds."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 20, 8000)
+    response = np.where(rng.random(8000) < 0.2, 0.1, 1.0)
+    logits = 6 * response[:, None] * np.eye(20)[codes] + rng.normal(0, 1, (8000, 20))
+    half = np.arange(8000) < 4000
+    one = Sharpness(fit_temperature(logits[half], codes[half]))
+    two = fit_sharpness(logits[half], codes[half])
+    assert two.power > 0.2
+    errors = [
+        expected_calibration_error(found.probabilities(logits[~half]), codes[~half])
+        for found in (one, two)
+    ]
+    assert errors[1] < 0.6 * errors[0]
+
+
+def test_a_module_is_sharpened_as_the_fit_says():
+    logits = np.random.default_rng(0).normal(size=(5, 4))
+    scaled = torch.from_numpy(logits / 1.7)
+    found = torch.softmax(sharpened(scaled, torch.tensor([0.6])), dim=1).numpy()
+    np.testing.assert_allclose(found, Sharpness(1.7, 0.6).probabilities(logits), rtol=1e-6)
+
+
+def test_without_trials_logits_stay_as_they_are():
+    assert fit_sharpness(np.zeros((0, 3)), np.zeros(0, np.int64)) == Sharpness(1.0)
 
 
 def test_certainty_is_bounded_by_the_number_of_trials_seen():

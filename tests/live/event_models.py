@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.random_bundle import write_random_bundle
+from offline.models.calibration import Sharpness
 from offline.models.data import TrainingData
 from offline.models.early import EarlyClassifier
 from offline.models.grey_lda import RootClassifier
@@ -40,7 +41,7 @@ def _network(rng: np.random.Generator, trunk: Callable, whole: bool = False) -> 
     order = rng.permutation(UNITS)
     data = TrainingData(counts, rng.integers(0, CLASSES, 30), CLASSES, groups, order=order)
     net = Network(trunk(1 if whole else BINS, UNITS, CLASSES), data, whole)
-    net.temperature.data.fill_(1.3)
+    net.calibrate(Sharpness(1.3, 0.7))
     _shake(rng, net)
     return net
 
@@ -101,7 +102,10 @@ UNFIT: dict[str, tuple[Callable[[np.random.Generator], torch.nn.Module], str]] =
     "gru": (lambda rng: _network(rng, Recurrent), "does not take the counts in one row"),
     "early-lda": (
         lambda rng: EarlyClassifier(
-            rng.normal(size=(BINS, UNITS, CLASSES)), rng.normal(size=(BINS, CLASSES)), 0.9
+            rng.normal(size=(BINS, UNITS, CLASSES)),
+            rng.normal(size=(BINS, CLASSES)),
+            rng.random(BINS),
+            0.9,
         ),
         "its slice",
     ),
