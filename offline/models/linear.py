@@ -25,7 +25,7 @@ from offline.models.data import TrainingData
 
 SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 PRIOR_TRIALS = (0.25, 1.0, 4.0, 16.0)
-PENALTIES = (0.003, 0.03, 0.3)
+PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.3)
 # Logit of a class without a training trial.
 NEVER = -1e4
 
@@ -180,7 +180,7 @@ def logistic_maps(
     """Multinomial logistic regression on standardised counts, run until it converges."""
     centre, scale = x.mean(axis=0), x.std(axis=0)
     scale[scale == 0] = 1.0
-    model = LogisticRegression(tol=1e-4, max_iter=2000, class_weight="balanced", warm_start=True)
+    model = LogisticRegression(tol=1e-6, max_iter=2000, class_weight="balanced", warm_start=True)
     maps = []
     for penalty in penalties:
         model.set_params(C=penalty)
