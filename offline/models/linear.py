@@ -74,9 +74,11 @@ def features(data: TrainingData) -> Float64Array:
 
 def class_means(x: Float64Array, codes: NDArray[np.int64], n_classes: int) -> Float64Array:
     """Mean of each class, (classes, features)."""
-    sums = np.zeros((n_classes, x.shape[1]))
-    np.add.at(sums, codes, x)
-    return sums / np.maximum(np.bincount(codes, minlength=n_classes), 1)[:, None]
+    # A matrix product, since adding up row by row takes ten times as long.
+    member = np.zeros((n_classes, len(codes)))
+    member[codes, np.arange(len(codes))] = 1 / np.bincount(codes, minlength=n_classes)[codes]
+    means: Float64Array = member @ x
+    return means
 
 
 def principal_axes(x: Float64Array) -> tuple[Float64Array, Float64Array]:
