@@ -107,7 +107,7 @@ def reliabilities(records: Sequence[dict[str, Any]]) -> Figure:
         kept = number >= 10
         safe = np.maximum(number, 1)
         confidence, accuracy = (np.sum([p[i] * p[2] for p in parts], axis=0) / safe for i in (0, 1))
-        axes.plot(confidence[kept], accuracy[kept], "o-", ms=3, lw=1.2, label=name)
+        axes.plot(confidence[kept], accuracy[kept], "o-", ms=3, lw=1.2, label=name, clip_on=False)
     axes.set(xlabel="probability of the top class", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
