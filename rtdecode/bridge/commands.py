@@ -28,6 +28,12 @@ def open_ephys(
         Path | None,
         typer.Option(metavar="FILE.json", help="Table of unit ids: read, and added to."),
     ] = None,
+    first_id: Annotated[
+        int,
+        typer.Option(
+            min=1, max=2**30, help="New units are numbered from here: two bridges' ids must differ."
+        ),
+    ] = 1,
     unsorted: Annotated[
         bool, typer.Option("--unsorted", help="Unsorted spikes too, a unit an electrode.")
     ] = False,
@@ -89,5 +95,6 @@ def open_ephys(
         labels_from,
         spikes or wire.SPIKES,
         stimuli or wire.STIMULI,
+        first_id,
     )
     run_bridge(endpoints, settings, figures, force)

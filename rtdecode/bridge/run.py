@@ -50,6 +50,8 @@ class Endpoints:
         Name of a marker stream that names the onsets instead.
     spikes, stimuli : str
         Names of the LSL streams that are sent.
+    first_id : int
+        Units that are not in the table are numbered from here.
     """
 
     address: str
@@ -58,6 +60,7 @@ class Endpoints:
     labels_from: str = ""
     spikes: str = streams.SPIKES
     stimuli: str = streams.STIMULI
+    first_id: int = 1
 
 
 def run_bridge(
@@ -93,13 +96,13 @@ class _Running:
         self._stopping = False
         self._socket = _connect(endpoints.address)
         self._connections = Connections(self._socket)
-        ids = UnitIds(endpoints.units)
+        ids = UnitIds(endpoints.units, endpoints.first_id)
         self._health = streams.TextOutlet(streams.BRIDGE)
         self._state = ""
         self._said_us = 0
         labels = _labels(endpoints, lambda: not self._stopping)
         self.bridge = Bridge(settings, ids, labels)
-        self._spikes = streams.SpikeOutlet(ids.units(), endpoints.spikes)
+        self._spikes = streams.SpikeOutlet(ids.units(settings.stream), endpoints.spikes)
         has_onsets = settings.ttl_line is not None
         self._stimuli = streams.TextOutlet(endpoints.stimuli) if has_onsets else None
         self.bursts = Bursts()

@@ -11,6 +11,7 @@ from rtdecode.errors import UserError
 from rtdecode.session.model import Units
 
 FORMAT = "rtdecode-units-1"
+LARGEST_ID = 2**31 - 1  # what a row of the stream carries
 Key = tuple[str, str, int]
 
 
@@ -21,6 +22,8 @@ class UnitIds:
     ----------
     path : Path or None
         Where the table is kept; None for nowhere.
+    first_id : int
+        New ids begin here, so that those of two tables differ.
 
     Raises
     ------
@@ -28,13 +31,13 @@ class UnitIds:
         If there is a file and it is no such table.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, first_id: int = 1) -> None:
         self._path = path
         self._ids: dict[Key, int] = {}
         self._fresh = False
         if path is not None and path.exists():
             self._ids = _read(path)
-        self._next = max(self._ids.values(), default=0) + 1
+        self._next = max(first_id, max(self._ids.values(), default=0) + 1)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -48,11 +51,11 @@ class UnitIds:
             self._fresh = True
         return found
 
-    def units(self) -> Units:
-        """As a spike stream's description tells them; a probe is a stream."""
-        keys = list(self._ids)
+    def units(self, stream: str = "") -> Units:
+        """As a spike stream's description tells them; a probe is a stream, empty for all."""
+        keys = [key for key in self._ids if stream in ("", key[0])]
         return Units(
-            np.array(list(self._ids.values()), np.int64),
+            np.array([self._ids[key] for key in keys], np.int64),
             np.full(len(keys), ""),
             np.full(len(keys), np.nan),
             np.array([stream for stream, _, _ in keys], np.str_),
@@ -90,17 +93,19 @@ def _read(path: Path) -> dict[Key, int]:
         table = json.loads(path.read_text())
         if table["format"] != FORMAT:
             raise ValueError(table["format"])
-        rows = [
-            (row["stream"], row["electrode"], row["sorted_id"], row["id"]) for row in table["units"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        ids = {
+            (str(row["stream"]), str(row["electrode"]), int(row["sorted_id"])): int(row["id"])
+            for row in table["units"]
+        }
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(
             f"expected a table of units ({FORMAT}) in {path}, found another file ({error}): "
             "name another with --units"
         ) from error
-    ids = {(str(s), str(e), int(i)): int(unit_id) for s, e, i, unit_id in rows}
-    if len(set(ids.values())) < len(rows) or min(ids.values(), default=0) < 0:
+    fit = all(0 <= unit_id <= LARGEST_ID for unit_id in ids.values())
+    if len(set(ids.values())) < len(table["units"]) or not fit:
         raise UserError(
-            f"expected ids from 0 up, each once, in {path}, found some twice or below 0: mend it"
+            f"expected ids from 0 to {LARGEST_ID}, each once, in {path}, found some twice, below "
+            "or beyond: mend it"
         )
     return ids

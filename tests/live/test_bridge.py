@@ -1,4 +1,4 @@
-"""The bridge: messages understood or counted, ids that stay, and end to end into the decoder."""
+"""The bridge: messages understood or counted, and end to end into the decoder."""
 
 import json
 import signal
@@ -21,7 +21,6 @@ from rtdecode.bridge.core import LEARN_US, Bridge, BridgeSettings
 from rtdecode.bridge.onset_labels import UNLABELLED, MarkerLabels, TrialOrder
 from rtdecode.bridge.open_ephys import Spike, Ttl, device_us, read_message
 from rtdecode.bridge.unit_ids import UnitIds
-from rtdecode.errors import UserError
 from rtdecode.session import read_session
 from rtdecode.tasks import resolve_task
 from tests.live.conftest import finish
@@ -83,30 +82,6 @@ def test_what_is_not_of_the_format_is_none_and_counted(frames):
 @given(st.lists(st.binary(max_size=60), max_size=4))
 def test_no_bytes_stop_the_bridge(frames):
     read_message(frames)
-
-
-def test_unit_ids_stay_from_run_to_run(tmp_path):
-    path = tmp_path / "units.json"
-    first = UnitIds(path)
-    keys = [("A", "e 1", 1), ("A", "e 1", 2), ("B", "e 1", 1)]
-    assert [first.id_of(key) for key in keys] == [1, 2, 3]
-    first.save()
-    again = UnitIds(path)
-    assert again.id_of(("B", "e 2", 1)) == 4
-    assert [again.id_of(key) for key in reversed(keys)] == [3, 2, 1]
-    assert again.units().probes.tolist() == ["A", "A", "B", "B"]
-
-
-@pytest.mark.parametrize("text", ["", "{}", '{"format": "other", "units": []}', "[1]",
-    '{"format": "rtdecode-units-1", "units": [{"id": 1}]}',
-    '{"format": "rtdecode-units-1", "units": [{"id": -1, "stream": "", "electrode": "", '
-    '"sorted_id": 1}]}'])  # fmt: skip
-def test_a_file_that_is_no_table_is_refused_and_left_alone(tmp_path, text):
-    path = tmp_path / "mine.json"
-    path.write_text(text)
-    with pytest.raises(UserError, match="expected"):
-        UnitIds(path)
-    assert path.read_text() == text
 
 
 def test_unsorted_spikes_and_other_streams_cross_only_when_asked():
@@ -323,6 +298,14 @@ def test_more_in_a_row_than_a_queue_holds_is_said():
     pause(bursts, PAUSE_LOOKS)
     bursts.add(5)
     assert bursts.told()["over_mark"] == 1
+
+
+def test_a_pause_is_one_that_nothing_came_in():
+    bursts = Bursts()
+    for _ in range(3):
+        bursts.add(400)
+        pause(bursts, PAUSE_LOOKS - 1)
+    assert bursts.told() == {"largest": 1200, "over_mark": 1, "mark": MARK}
 
 
 def test_a_flood_is_said_by_the_bridge(commands, session):
