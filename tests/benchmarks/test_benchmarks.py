@@ -126,6 +126,20 @@ def test_sliding_windows_are_all_decided_with_what_was_sent(bench):
     assert row["as_sent"] > 0.5 * row["due"]
 
 
+def test_a_bridge_at_a_low_rate_loses_nothing(tmp_path):
+    figures, commands = tmp_path / "bridge.json", Commands()
+    asked = ["--seconds", 2, "--rates", "1000", "--json", figures]
+    child = commands.start_python("-m", "benchmarks.bridge", *asked)
+    try:
+        _, said = child.communicate(timeout=PATIENCE_S)
+    finally:
+        commands.end()
+    assert child.returncode == 0, said
+    (row,) = json.loads(figures.read_text())
+    assert row["sent"] == row["crossed"] == row["received"] == 2000
+    assert row["lost_share"] == 0
+
+
 def test_soak_compares_its_ends(bench):
     figures = bench("soak", "--seconds", "12", "--spikes", "5000", "--display")
     assert (figures["display"], figures["realtime"]) == (True, False)
