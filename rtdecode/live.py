@@ -91,7 +91,7 @@ class LiveDecoder:
         self.engine = new_engine(decoder, settings.engine)
         self.engine.on_answer = self._send
         self.log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
-        self.keep_log = False
+        self.log.keep = False
         self.times = DecisionTimes(decoder.info.window)
         self._silence = np.zeros(decoder.info.shape, np.uint16)
         self._on_state = on_state
@@ -265,8 +265,7 @@ class LiveDecoder:
         self.health.latency.add(stages_ms)
         if self.engine.rule is not None:
             self.times.add(decision.window.end_us - decision.window.onset_us)
-        if self.keep_log:
-            self.log.add(decision)
+        self.log.add(decision)
 
     def _answer(self, decision: Decision, decided_us: int, now_us: int) -> dict[str, object]:
         """What the trigger policy says of a window, done."""

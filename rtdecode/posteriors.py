@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from rtdecode.decision import Decision
 from rtdecode.files import check_writable
+from rtdecode.score import Score
 
 
 class PosteriorLog:
-    """Collects decisions.
+    """Collects decisions, and scores them.
 
     Parameters
     ----------
@@ -23,14 +24,17 @@ class PosteriorLog:
 
     Attributes
     ----------
-    with_counts : bool
-        Whether counts are kept; by far the largest part, and no figure needs them.
+    keep : bool
+        Whether decisions are kept, with their counts, or scored alone.
+    score : Score
+        Of all decisions, kept or not.
     """
 
     def __init__(self, classes: Sequence[str], unit_ids: NDArray[np.int64]) -> None:
         self.classes = list(classes)
         self.unit_ids = unit_ids
-        self.with_counts = True
+        self.keep = True
+        self.score = Score(classes)
         self.onset_us: list[int] = []
         self.label: list[str] = []
         self.counts: list[NDArray[np.uint16]] = []
@@ -42,13 +46,15 @@ class PosteriorLog:
         return len(self.onset_us)
 
     def add(self, decision: Decision) -> None:
-        """Keep a decision; its onset in session time where that is known."""
+        """Score a decision and keep it; its onset in session time where that is known."""
         window = decision.window
+        self.score.add(window.label, decision.probabilities)
+        if not self.keep:
+            return
         session_us = window.session_us
         self.onset_us.append(window.onset_us if session_us is None else session_us)
         self.label.append(window.label)
-        if self.with_counts:
-            self.counts.append(decision.counts.copy())
+        self.counts.append(decision.counts.copy())
         self.probabilities.append(decision.probabilities.copy())
         self.complete.append(decision.complete)
         self.bins_used.append(window.bins)
@@ -95,23 +101,3 @@ class PosteriorLog:
             draft = Path(folder) / "posteriors.npz"
             np.savez_compressed(draft, **self.arrays())
             draft.replace(path)
-
-    def accuracy(self) -> float | None:
-        """Share of labelled windows whose top class is the label; None without labels."""
-        hits = [
-            self.classes[int(np.argmax(p))] == label
-            for p, label in zip(self.probabilities, self.label, strict=True)
-            if label
-        ]
-        return float(np.mean(hits)) if hits else None
-
-    def chance(self) -> float | None:
-        """Share of the commonest label: what always saying it would reach; None without labels."""
-        labels = [label for label in self.label if label]
-        if not labels:
-            return None
-        return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
-
-    def labelled(self) -> int:
-        """How many windows carry a true label."""
-        return sum(bool(label) for label in self.label)

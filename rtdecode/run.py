@@ -83,11 +83,7 @@ def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, ob
     files.check()
     decoder = load_decoder(bundle, settings.backend)
     live = LiveDecoder(decoder, settings, _tell_state, _tell_mode, _tell_news)
-    # Sliding windows have no label to be scored by, and there may be millions of them.
-    live.keep_log = files.posteriors is not None or (
-        files.figures is not None and not settings.engine.hop_us
-    )
-    live.log.with_counts = files.posteriors is not None
+    live.log.keep = files.posteriors is not None
     with _recorded(live, files):
         live.run()
     figures = _figures(live.log, live.engine.totals, live.health.latency, live.health.windows)
@@ -148,11 +144,11 @@ def run_offline(
         follow(decoder, engine)
         n, decisions = _decisions(decoder, engine, session, start_us, stop_us)
     log = PosteriorLog(decoder.info.classes, np.array(decoder.info.unit_ids))
+    log.keep = files.posteriors is not None
     latency, times = LatencyLog(), DecisionTimes(engine.spec)
     windows = incomplete = 0
     for decision in track(decisions, "decoding", n, console=console, transient=True):
-        if not how.hop_us or files.posteriors is not None:
-            log.add(decision)
+        log.add(decision)
         windows += 1
         incomplete += not decision.complete
         latency.add({"bin": decision.bin_ns / 1e6, "infer": decision.infer_ns / 1e6})
@@ -197,9 +193,9 @@ def _figures(
 ) -> dict[str, object]:
     return {
         "windows": windows,
-        "labelled": log.labelled(),
-        "accuracy": log.accuracy(),
-        "chance": log.chance(),
+        "labelled": log.score.labelled(),
+        "accuracy": log.score.accuracy(),
+        "chance": log.score.chance(),
         "spikes": dict(totals),
         "latency_ms": latency.summary(),
     }

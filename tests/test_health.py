@@ -12,6 +12,7 @@ from rtdecode.errors import UserError
 from rtdecode.health import STEPPED, Health, State
 from rtdecode.latency import STAGES, LatencyLog, percentiles
 from rtdecode.posteriors import PosteriorLog
+from rtdecode.score import Score
 from rtdecode.windows import WindowSpec
 
 STALE_US = 300_000
@@ -132,10 +133,11 @@ def test_the_latency_log_forgets_the_oldest():
     assert log.summary()["total"] == {"p50": 2.0, "p95": 2.9, "p99": 2.98, "p99.9": 2.998, "max": 3}
 
 
-def decided(labels, session_us=None):
+def decided(labels, session_us=None, keep=True):
     """A log of windows with these labels; spikes alternate between none and ten."""
     engine = fed_engine(0, 0)
     log = PosteriorLog(["a", "b"], UNITS)
+    log.keep = keep
     for number, label in enumerate(labels):
         onset_us = 200_000 * number
         feed(engine, 10 * (number % 2), onset_us + 1)
@@ -147,12 +149,25 @@ def decided(labels, session_us=None):
 
 
 def test_accuracy_and_chance_are_of_labelled_windows_alone():
-    log = decided(["b", "a", "a", "", ""])
-    assert log.labelled() == 3
-    assert log.accuracy() == pytest.approx(2 / 3)
-    assert log.chance() == pytest.approx(2 / 3)
-    assert decided(["", ""]).accuracy() is None
-    assert decided([]).chance() is None
+    score = decided(["b", "a", "a", "", ""]).score
+    assert score.labelled() == 3
+    assert score.accuracy() == pytest.approx(2 / 3)
+    assert score.chance() == pytest.approx(2 / 3)
+    assert decided(["", ""]).score.accuracy() is None
+    assert decided([]).score.chance() is None
+
+
+def test_a_window_without_probabilities_is_not_right():
+    score = Score(["a", "b"])
+    score.add("a", np.array([np.nan, np.nan], np.float32))
+    score.add("a", np.array([0.9, 0.1], np.float32))
+    assert (score.labelled(), score.accuracy(), score.chance()) == (2, 0.5, 1.0)
+
+
+def test_a_run_that_keeps_no_window_is_scored_all_the_same():
+    log = decided(["b", "a", "a"], keep=False)
+    assert (len(log), log.score.labelled()) == (0, 3)
+    assert log.score.accuracy() == pytest.approx(2 / 3)
 
 
 def test_each_window_keeps_counts_of_its_own(tmp_path):
