@@ -347,7 +347,7 @@ def calibrate_live(
     if not metrics:
         return (
             f"wrote {out}, to which every class is as likely: decode with it, then "
-            f"rtdecode calibrate {out} --swap"
+            f"rtdecode calibrate {out} --out NEW.pt --swap"
         )
     return (
         f"wrote {out}\n{metrics['accuracy']:.1%} of {metrics['trials']:.0f} trials left out in "

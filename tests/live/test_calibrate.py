@@ -2,12 +2,13 @@
 
 import json
 import signal
+import time
 
 import numpy as np
 import pytest
 
 from offline.calibrate import CalibrationSettings, Problem, calibrate, folds_of
-from offline.live_trials import units_to_decode
+from offline.live_trials import LiveTrials, units_to_decode
 from offline.models.registry import predict
 from offline.simulate import simulate
 from offline.train import train_bundle
@@ -16,6 +17,7 @@ from rtdecode import streams
 from rtdecode.bundle import load_bundle
 from rtdecode.counts import count_session
 from rtdecode.errors import UserError
+from rtdecode.live_settings import LiveSettings
 from rtdecode.session import Units, read_session
 from rtdecode.tasks import apply_rule
 from rtdecode.windows import WindowSpec
@@ -195,6 +197,59 @@ def test_each_class_is_in_every_fit():
         assert set(codes[folds != fold]) == {0, 1, 2, 3}
     for code in range(4):
         assert (np.diff(folds[codes == code]) >= 0).all(), "stretches of time"
+
+
+def test_what_is_measured_was_left_out():
+    """Of counts that tell nothing no more than chance is right, though a fit knows its own."""
+    rng = np.random.default_rng(0)
+    counts, codes = rng.poisson(2, (40, 2, 30)).astype(np.uint16), rng.permutation(40) % 4
+    problem = Problem(counts, codes, 4, None, 0)
+    own = predict(problem.fit(np.arange(40)), counts).argmax(axis=1)
+    assert (own == codes).mean() > 0.9
+    measured = problem.measure()
+    assert measured["trials"] == 40
+    assert measured["accuracy"] < 0.6
+
+
+def test_a_trial_that_misses_spikes_is_left_out(go_bundle):
+    info = load_bundle(go_bundle)[1]
+    n = len(info.unit_ids)
+    ids = np.array(info.unit_ids, np.int64)
+    units = Units(ids, np.full(n, ""), np.full(n, np.nan), np.full(n, ""))
+    rows, stimuli = streams.SpikeOutlet(units, "gappy"), streams.TextOutlet("gappy-stimuli")
+    how = LiveSettings(spikes=("gappy",), stimuli="gappy-stimuli")
+    live = LiveTrials.open(info, how, lambda: True, lambda line: None)
+    begin_us, mark = streams.clock_us(), np.array([streams.WATERMARK], np.int32)
+    rows.push(mark, np.array([begin_us - 1]))
+    for trial in range(3):
+        onset_us = begin_us + 200_000 * trial
+        stimuli.push(info.classes[trial % 2], onset_us)
+        wait_for(lambda: is_waiting(live))
+        rows.push(ids[:1].astype(np.int32), np.array([onset_us + 10_000]))
+        rows.sequence += trial == 1  # a row that never comes
+        rows.push(mark, np.array([onset_us + info.window.duration_us]))
+        wait_for(lambda trial=trial: decided(live) == trial + 1)
+    assert live.incomplete == 1
+    assert live.trials.codes == [0, 0]
+    assert [counts.sum() for counts in live.trials.counts] == [1, 1]
+
+
+def is_waiting(live):
+    """Whether a window is open, for its marker has come."""
+    live.pull()
+    return live._engine.next_end_us is not None
+
+
+def decided(live):
+    """Windows that were decided so far."""
+    live.pull()
+    return len(live.trials) + live.incomplete
+
+
+def wait_for(holds):
+    until = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < until
 
 
 def test_units_are_the_donors_where_the_stream_has_them():
