@@ -163,6 +163,7 @@ class DamagedRecord:
         self.good = (folder / "run.nwb").read_bytes()
         with h5py.File(folder / "run.nwb") as file:
             self.notes = file["general/notes"][()].decode()
+        self.use(folder)  # compiles: no case is to be taken for one that hangs
         clear(folder)
 
     def make(self, rng, folder):

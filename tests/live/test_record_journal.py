@@ -63,6 +63,27 @@ def test_a_journal_cut_off_anywhere_is_read_up_to_there(tmp_path_factory, cut):
     )
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_the_inspector_finds_nothing_critical_in_a_record_of_spikes_and_counts(tmp_path):
+    inspector = pytest.importorskip("nwbinspector")
+    folder, file = tmp_path / "run.nwb.journal", tmp_path / "run.nwb"
+    journal = written(folder)
+    journal.add_stream({"key": "counts-3", "role": "counts", "name": "c"})
+    for i in range(50):
+        samples = np.array([[7, 3 * i], [7, 3 * i + 1], [-1, 3 * i + 2]], np.int32)
+        times_us = 5_000_000 + i * 1000 + np.array([0, 0, 500])
+        journal.rows("counts-3", samples, times_us, 5_000_700 + i * 1000)
+    for place, role in enumerate(("decisions", "triggers", "health"), start=4):
+        journal.add_stream({"key": f"{role}-{place}", "role": role, "name": role})
+        journal.texts(f"{role}-{place}", [("{}", 5_010_000), ("{}", 5_030_001)], 5_030_002)
+    journal.close({})
+    assert write_record(JournalReader(folder), file) == 250
+    found = list(inspector.inspect_nwbfile(nwbfile_path=str(file)))
+    assert found, "it always has something to suggest"
+    worse = ("CRITICAL", "PYNWB_VALIDATION", "ERROR")
+    assert [message for message in found if message.importance.name in worse] == []
+
+
 def test_a_journal_becomes_a_session(tmp_path):
     folder, file = tmp_path / "run.nwb.journal", tmp_path / "run.nwb"
     journal = written(folder)
