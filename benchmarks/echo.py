@@ -7,7 +7,6 @@ passed a window's end. What it takes is the wire and the wake-ups alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,9 @@ from benchmarks.random_bundle import CLASSES
 from rtdecode import streams
 from rtdecode.errors import UserError
 from rtdecode.kernels.jit import kernel
+from rtdecode.kernels.liblsl import drain, link, local_clock
 from rtdecode.microseconds import US_PER_S
-from rtdecode.pump import ROWS_PER_PULL, compile_drain
+from rtdecode.pump import ROWS_PER_PULL
 from rtdecode.realtime import settle
 
 FLOOR_STIMULI, FLOOR_POSTERIOR = "floor-stimuli", "floor-posterior"
@@ -25,28 +25,24 @@ FIND_S = 60.0
 IDLE_US = 10_000
 
 
-def compile_watch() -> Callable[..., float]:
-    """Compiled: drain an inlet until its watermark has come this far or the clock has."""
-    drain, clock = compile_drain(streams.library_path())
-
-    @kernel
-    def watch(
-        handle: int,
-        samples: np.ndarray[Any, np.dtype[np.int32]],
-        stamps: np.ndarray[Any, np.dtype[np.float64]],
-        error: np.ndarray[Any, np.dtype[np.int32]],
-        end_s: float,
-        deadline_s: float,
-    ) -> float:
-        mark_s = 0.0
-        while mark_s < end_s and clock() < deadline_s:
-            n = drain(handle, samples, stamps, error, min(max(deadline_s - clock(), 0.0), 0.02))
-            for i in range(n):
-                if samples[i, 0] == -1:
-                    mark_s = stamps[i]
-        return mark_s
-
-    return watch
+@kernel
+def watch(
+    handle: int,
+    samples: np.ndarray[Any, np.dtype[np.int32]],
+    stamps: np.ndarray[Any, np.dtype[np.float64]],
+    error: np.ndarray[Any, np.dtype[np.int32]],
+    end_s: float,
+    deadline_s: float,
+) -> float:
+    """Drain an inlet until its watermark has come this far or the clock has."""
+    mark_s = 0.0
+    while mark_s < end_s and local_clock() < deadline_s:
+        wait_s = min(max(deadline_s - local_clock(), 0.0), 0.02)
+        n = drain(handle, samples, stamps, error, wait_s)
+        for i in range(n):
+            if samples[i, 0] == -1:
+                mark_s = stamps[i]
+    return mark_s
 
 
 class Echo:
@@ -60,7 +56,7 @@ class Echo:
         self._answer = np.full(CLASSES, 1 / CLASSES, np.float32)
         self._ends_us: list[int] = []
         self._stopped = False
-        self._watch = compile_watch()
+        link(streams.library_path())
         self._buffers = (
             np.zeros((ROWS_PER_PULL, 2), np.int32),
             np.zeros(ROWS_PER_PULL),
@@ -71,7 +67,7 @@ class Echo:
         """Find the streams, then answer."""
         spikes = streams.SpikeInlet(_found(streams.SPIKES, streams.SPIKE_FORMAT))
         stimuli = streams.TextInlet(_found(FLOOR_STIMULI, streams.TEXT_FORMAT))
-        self._watch(spikes.handle, *self._buffers, 0.0, 0.0)  # compiles
+        watch(spikes.handle, *self._buffers, 0.0, 0.0)  # compiles
         spikes.open()
         stimuli.open()
         settle()
@@ -84,7 +80,7 @@ class Echo:
             self._ends_us.append(onset_us + self._duration_us)
         until_us = streams.clock_us() + IDLE_US
         end_us = self._ends_us[0] if self._ends_us else until_us * 2
-        mark_s = self._watch(spikes.handle, *self._buffers, end_us / US_PER_S, until_us / US_PER_S)
+        mark_s = watch(spikes.handle, *self._buffers, end_us / US_PER_S, until_us / US_PER_S)
         if mark_s * US_PER_S >= end_us:
             self._posterior.push(self._answer, self._ends_us.pop(0))
 

@@ -9,21 +9,19 @@ a chunk. ``PlainPump`` does the same through pylsl where that cannot be had
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
-from llvmlite import binding
-from numba import types
 from numpy.typing import NDArray
 
 from rtdecode.engine import Engine
 from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import WATERMARK_US, Intake, ingest
 from rtdecode.kernels.jit import kernel
+from rtdecode.kernels.liblsl import drain, link, local_clock
 from rtdecode.kernels.parts import slowest
-from rtdecode.kernels.prompt import Prompt, compile_answer, no_prompt
+from rtdecode.kernels.prompt import Prompt, answer, no_prompt
 from rtdecode.kernels.stamps import stamps_to_us
 from rtdecode.kernels.sums import Sums, add_to_open
 from rtdecode.microseconds import US_PER_S
@@ -130,7 +128,7 @@ class NativePump:
         self._prompt = no_prompt()
         self._inlet = inlet  # keeps the handle alive
         self._engine = engine
-        self._run = compile_pump(library_path())
+        link(library_path())
         self._samples = np.zeros((ROWS_PER_LOOK, 2), np.int32)
         self._stamps = np.zeros(ROWS_PER_LOOK)
         self._times_us = np.zeros(ROWS_PER_LOOK, np.int64)
@@ -148,7 +146,7 @@ class NativePump:
     def until(self, watermark_us: int, deadline_us: int, latest_us: int) -> None:
         """See ``Pump.until``."""
         engine = self._engine
-        code = self._run(
+        code = run_pump(
             self._inlet.handle,
             engine.intake,
             self._sums,
@@ -169,107 +167,42 @@ class NativePump:
             )
 
 
-def compile_drain(library: str) -> tuple[Callable[..., int], Any]:
-    """Compiled: wait for rows of an inlet and take them; and the LSL clock.
-
-    liblsl's functions have C types: ``unsigned long`` is 4 bytes on Windows,
-    8 elsewhere.
-    """
-    binding.load_library_permanently(library)
-    count = types.uint64 if ctypes.sizeof(ctypes.c_ulong) == 8 else types.uint32
-    pointer: Any = types.CPointer
-    ints, floats = pointer(types.int32), pointer(types.float64)
-    external = types.ExternalFunction
-    pull_sample = external(
-        "lsl_pull_sample_i",
-        types.float64(types.intp, ints, types.int32, types.float64, ints),
-    )
-    pull_chunk = external(
-        "lsl_pull_chunk_i",
-        count(types.intp, ints, floats, count, count, types.float64, ints),
-    )
-    return _make_drain(pull_sample, pull_chunk), external("lsl_local_clock", types.float64())
-
-
-def _push_sample() -> Any:
-    """Liblsl's push of one sample of floats, for compiled code; the library is loaded already."""
-    floats = cast(Any, types.CPointer)(types.float32)
-    signature = types.int32(types.intp, floats, types.float64, types.int32)
-    return types.ExternalFunction("lsl_push_sample_ftp", signature)
-
-
-def _make_drain(pull_sample: Any, pull_chunk: Any) -> Callable[..., int]:
-    @kernel
-    def drain(
-        handle: int,
-        samples: np.ndarray[Any, np.dtype[np.int32]],
-        stamps: np.ndarray[Any, np.dtype[np.float64]],
-        error: np.ndarray[Any, np.dtype[np.int32]],
-        wait_s: float,
-    ) -> int:
-        # Block for one row, then take what is there once: to pull again at once
-        # chases the receiver row by row and ruins the tail.
-        stamp = pull_sample(handle, samples.ctypes, 2, wait_s, error.ctypes)
-        if stamp == 0.0:
+@kernel
+def run_pump(
+    handle: int,
+    intake: Intake,
+    sums: Sums,
+    prompt: Prompt,
+    samples: np.ndarray[Any, np.dtype[np.int32]],
+    stamps: np.ndarray[Any, np.dtype[np.float64]],
+    times_us: np.ndarray[Any, np.dtype[np.int64]],
+    error: np.ndarray[Any, np.dtype[np.int32]],
+    watermark_us: int,
+    deadline_s: float,
+    latest_us: int,
+    dedup_us: int,
+) -> int:
+    """Take rows of one stream until the watermark or the time is there; liblsl's error or 0."""
+    error[0] = 0
+    over_s = -1.0
+    while True:
+        wait_s = min(max(deadline_s - local_clock(), 0.0), LONGEST_WAIT_S)
+        n = drain(handle, samples, stamps, error, wait_s)
+        stamps_to_us(stamps, n, times_us)
+        overrun_us = int(max(0.0, local_clock() - deadline_s) * US_PER_S)
+        ingest(intake, samples, times_us, n, latest_us + overrun_us, dedup_us)
+        add_to_open(intake.ring, sums)
+        # A time-out (-1) is the ordinary end of a wait in vain.
+        if error[0] != 0 and error[0] != -1:
+            return int(error[0])
+        if intake.state[WATERMARK_US] >= watermark_us:
+            answer(prompt, intake.ring, sums)
             return 0
-        stamps[0] = stamp
-        rows = len(stamps) - 1
-        values = pull_chunk(
-            handle,
-            samples[1:].ctypes,
-            stamps[1:].ctypes,
-            2 * rows,
-            rows,
-            0.0,
-            error.ctypes,
-        )
-        return 1 + int(values) // 2
-
-    return drain
-
-
-def compile_pump(library: str) -> Callable[..., int]:
-    """The compiled loop over this liblsl."""
-    drain, clock = compile_drain(library)
-    answer = compile_answer(_push_sample(), clock)
-
-    @kernel
-    def loop(
-        handle: int,
-        intake: Intake,
-        sums: Sums,
-        prompt: Prompt,
-        samples: np.ndarray[Any, np.dtype[np.int32]],
-        stamps: np.ndarray[Any, np.dtype[np.float64]],
-        times_us: np.ndarray[Any, np.dtype[np.int64]],
-        error: np.ndarray[Any, np.dtype[np.int32]],
-        watermark_us: int,
-        deadline_s: float,
-        latest_us: int,
-        dedup_us: int,
-    ) -> int:
-        error[0] = 0
-        over_s = -1.0
-        while True:
-            wait_s = min(max(deadline_s - clock(), 0.0), LONGEST_WAIT_S)
-            n = drain(handle, samples, stamps, error, wait_s)
-            stamps_to_us(stamps, n, times_us)
-            overrun_us = int(max(0.0, clock() - deadline_s) * US_PER_S)
-            ingest(intake, samples, times_us, n, latest_us + overrun_us, dedup_us)
-            add_to_open(intake.ring, sums)
-            # A time-out (-1) is the ordinary end of a wait in vain.
-            if error[0] != 0 and error[0] != -1:
-                return int(error[0])
-            if intake.state[WATERMARK_US] >= watermark_us:
-                answer(prompt, intake.ring, sums)
-                return 0
-            now_s = clock()
-            if over_s < 0.0 and now_s >= deadline_s:
-                over_s = now_s
-            if over_s >= 0.0 and (n < len(stamps) or now_s >= over_s + GRACE_S):
-                return 0
-
-    return loop
+        now_s = local_clock()
+        if over_s < 0.0 and now_s >= deadline_s:
+            over_s = now_s
+        if over_s >= 0.0 and (n < len(stamps) or now_s >= over_s + GRACE_S):
+            return 0
 
 
 def make_pump(inlets: Sequence[RowInlet], engine: Engine, sums: Sums, native: bool = True) -> Pump:

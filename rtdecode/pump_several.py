@@ -7,7 +7,7 @@ have sent meanwhile. A single stream has a loop of its own, in ``pump``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,13 @@ from rtdecode.engine import Engine
 from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import WATERMARK_US, Intake
 from rtdecode.kernels.jit import kernel
+from rtdecode.kernels.liblsl import drain, link, local_clock
 from rtdecode.kernels.parts import Parts, gather, ingest_part, slowest
 from rtdecode.kernels.prompt import Prompt
 from rtdecode.kernels.stamps import stamps_to_us
 from rtdecode.kernels.sums import Sums, add_to_open
 from rtdecode.microseconds import US_PER_S
-from rtdecode.pump import LONGEST_WAIT_S, ROWS_PER_PULL, compile_drain
+from rtdecode.pump import LONGEST_WAIT_S, ROWS_PER_PULL
 from rtdecode.streams import SpikeInlet, library_path
 
 
@@ -36,9 +37,11 @@ class SeveralPump:
 
     def __init__(self, inlets: Sequence[SpikeInlet], engine: Engine, sums: Sums) -> None:
         self._inlets = inlets  # keeps the handles alive
-        self._engine = engine
+        if engine.parts is None:
+            raise ValueError("expected an engine of several streams, found one of one")
+        self._engine, self._parts = engine, engine.parts
         self._sums = sums
-        self._run = compile_several(library_path())
+        link(library_path())
         self._handles = np.array([inlet.handle for inlet in inlets], np.int64)
         self._samples = np.zeros((ROWS_PER_PULL, 2), np.int32)
         self._stamps = np.zeros(ROWS_PER_PULL)
@@ -56,10 +59,10 @@ class SeveralPump:
     def until(self, watermark_us: int, deadline_us: int, latest_us: int) -> None:
         """See ``Pump.until``."""
         engine = self._engine
-        failed = self._run(
+        failed = run_pumps(
             self._handles,
             engine.intake,
-            engine.parts,
+            self._parts,
             self._sums,
             self._samples,
             self._stamps,
@@ -77,44 +80,39 @@ class SeveralPump:
             )
 
 
-def compile_several(library: str) -> Callable[..., int]:
-    """The compiled loop over this liblsl; which stream failed, or -1."""
-    drain, clock = compile_drain(library)
-
-    @kernel
-    def loop(
-        handles: np.ndarray[Any, np.dtype[np.int64]],
-        intake: Intake,
-        parts: Parts,
-        sums: Sums,
-        samples: np.ndarray[Any, np.dtype[np.int32]],
-        stamps: np.ndarray[Any, np.dtype[np.float64]],
-        times_us: np.ndarray[Any, np.dtype[np.int64]],
-        error: np.ndarray[Any, np.dtype[np.int32]],
-        watermark_us: int,
-        deadline_s: float,
-        latest_us: int,
-        dedup_us: int,
-    ) -> int:
-        while True:
-            wait_s = min(max(deadline_s - clock(), 0.0), LONGEST_WAIT_S)
-            first = slowest(parts)
-            for turn in range(len(handles)):
-                stream = (first + turn) % len(handles)
-                error[0] = 0
-                n = drain(handles[stream], samples, stamps, error, wait_s)
-                wait_s = 0.0
-                stamps_to_us(stamps, n, times_us)
-                overrun_us = int(max(0.0, clock() - deadline_s) * US_PER_S)
-                ingest_part(
-                    intake, parts, stream, samples, times_us, n, latest_us + overrun_us, dedup_us
-                )
-                # A time-out (-1) is the ordinary end of a wait in vain.
-                if error[0] != 0 and error[0] != -1:
-                    return stream
-            gather(intake, parts)
-            add_to_open(intake.ring, sums)
-            if intake.state[WATERMARK_US] >= watermark_us or clock() >= deadline_s:
-                return -1
-
-    return loop
+@kernel
+def run_pumps(
+    handles: np.ndarray[Any, np.dtype[np.int64]],
+    intake: Intake,
+    parts: Parts,
+    sums: Sums,
+    samples: np.ndarray[Any, np.dtype[np.int32]],
+    stamps: np.ndarray[Any, np.dtype[np.float64]],
+    times_us: np.ndarray[Any, np.dtype[np.int64]],
+    error: np.ndarray[Any, np.dtype[np.int32]],
+    watermark_us: int,
+    deadline_s: float,
+    latest_us: int,
+    dedup_us: int,
+) -> int:
+    """Take rows of all streams until the watermark or the time is there; which failed, or -1."""
+    while True:
+        wait_s = min(max(deadline_s - local_clock(), 0.0), LONGEST_WAIT_S)
+        first = slowest(parts)
+        for turn in range(len(handles)):
+            stream = (first + turn) % len(handles)
+            error[0] = 0
+            n = drain(handles[stream], samples, stamps, error, wait_s)
+            wait_s = 0.0
+            stamps_to_us(stamps, n, times_us)
+            overrun_us = int(max(0.0, local_clock() - deadline_s) * US_PER_S)
+            ingest_part(
+                intake, parts, stream, samples, times_us, n, latest_us + overrun_us, dedup_us
+            )
+            # A time-out (-1) is the ordinary end of a wait in vain.
+            if error[0] != 0 and error[0] != -1:
+                return stream
+        gather(intake, parts)
+        add_to_open(intake.ring, sums)
+        if intake.state[WATERMARK_US] >= watermark_us or local_clock() >= deadline_s:
+            return -1

@@ -74,6 +74,20 @@ def test_nothing_unpickles(repo):
     )
 
 
+def _makes_a_kernel(node):
+    return isinstance(node, ast.FunctionDef) and any(
+        isinstance(inner, ast.FunctionDef)
+        and any("kernel" in ast.unparse(decorator) for decorator in inner.decorator_list)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    )
+
+
+def test_no_kernel_is_made_within_a_function(repo):
+    """Round another kernel it would be compiled anew by every process: seconds of its start."""
+    assert offenders(repo, _makes_a_kernel, ast.FunctionDef) == []
+
+
 @pytest.mark.parametrize(
     ("code", "bad"),
     [

@@ -15,9 +15,9 @@ R = TypeVar("R")
 
 
 def _sources_hash() -> str:
-    """Hash of every kernel's source."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    """Hash of every kernel's source, and of the pumps', which call each other too."""
+    digest, folder = hashlib.sha256(), Path(__file__).parent
+    for path in sorted([*folder.glob("*.py"), *folder.parent.glob("pump*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

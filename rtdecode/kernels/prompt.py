@@ -6,13 +6,13 @@ less than waking Python takes. So the pump does it, and Python hears of it after
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.kernels.jit import kernel
+from rtdecode.kernels.liblsl import local_clock, push_sample
 from rtdecode.kernels.rest import Rest, run_rest
 from rtdecode.kernels.ring import Ring
 from rtdecode.kernels.sums import Sums, close_sum
@@ -59,29 +59,19 @@ def no_prompt() -> Prompt:
     return make_prompt(nothing, 0)
 
 
-def compile_answer(push: Any, clock: Any) -> Callable[..., None]:
-    """Compiled: answer the expected window, if any, and send that.
-
-    Parameters
-    ----------
-    push, clock
-        liblsl's ``lsl_push_sample_ftp`` and ``lsl_local_clock``, for compiled code.
-    """
-
-    @kernel
-    def answer(prompt: Prompt, ring: Ring, sums: Sums) -> None:
-        slot = prompt.state[SLOT]
-        if slot == NO_SLOT:
-            return
-        prompt.state[SLOT] = NO_SLOT
-        prompt.times_s[REACHED] = clock()
-        if not close_sum(ring, sums, slot, prompt.rest.values):
-            prompt.state[OUTCOME] = BEYOND
-            return
-        run_rest(prompt.rest, prompt.out)
-        prompt.times_s[DECIDED] = clock()
-        code = push(prompt.state[OUTLET], prompt.out.ctypes, prompt.times_s[STAMP], 1)
-        prompt.times_s[PUSHED] = clock()
-        prompt.state[OUTCOME] = SENT if code == 0 else UNSENT
-
-    return answer
+@kernel
+def answer(prompt: Prompt, ring: Ring, sums: Sums) -> None:
+    """Answer the expected window, if any, and send that."""
+    slot = prompt.state[SLOT]
+    if slot == NO_SLOT:
+        return
+    prompt.state[SLOT] = NO_SLOT
+    prompt.times_s[REACHED] = local_clock()
+    if not close_sum(ring, sums, slot, prompt.rest.values):
+        prompt.state[OUTCOME] = BEYOND
+        return
+    run_rest(prompt.rest, prompt.out)
+    prompt.times_s[DECIDED] = local_clock()
+    code = push_sample(prompt.state[OUTLET], prompt.out.ctypes, prompt.times_s[STAMP], 1)
+    prompt.times_s[PUSHED] = local_clock()
+    prompt.state[OUTCOME] = SENT if code == 0 else UNSENT
