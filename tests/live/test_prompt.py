@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +85,11 @@ class Loop:
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Iterator[Loop]:
-    return Loop(write(tmp_path, "residual", FIT["residual"](np.random.default_rng(0))))
+    made = Loop(write(tmp_path, "residual", FIT["residual"](np.random.default_rng(0))))
+    yield made
+    # Its streams go at once: the next test's decoder is to be the only one of its names.
+    vars(made).clear()
+    gc.collect()
 
 
 def test_the_posterior_is_out_before_the_engine_is_asked(loop: Loop) -> None:
