@@ -39,7 +39,6 @@ def no_sums() -> Sums:
 def follow(decoder: Decoder, engine: Engine) -> Sums:
     """Let a decoder follow an engine's spikes, if its backend does; what the pump adds them to."""
     if not isinstance(decoder, EventDecoder):
-        engine.follower = None
         return no_sums()
     decoder.follow(engine)
     return decoder.sums

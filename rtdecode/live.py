@@ -126,6 +126,8 @@ class LiveDecoder:
                 spikes, self.engine, follow(self.decoder, self.engine), self.settings.native
             )
             self._keep_time(float(spikes[0].replay().get("speed", "1")))
+            self._sending = Sending(self._outputs, self.engine, self._clock)
+            self._sending.follow(self.decoder, self._pump)
             self._pump.until(FOREVER_US, 0, FOREVER_US)  # compiles, before the first window
             self._watch(spikes, stimuli)
             self._onsets = Onsets(
@@ -152,9 +154,6 @@ class LiveDecoder:
     def _keep_time(self, speed: float) -> None:
         """Follow the stream's clock; lateness is of the wire, so it lasts as long on the wall."""
         self._clock = StreamClock(self.engine, speed)
-        assert self._pump is not None
-        self._sending = Sending(self._outputs, self.engine, self._clock)
-        self._sending.follow(self.decoder, self._pump)
         lateness_us = round(self.settings.engine.lateness_us * max(1.0, speed))
         self.engine.settings = replace(self.settings.engine, lateness_us=lateness_us)
 

@@ -63,7 +63,6 @@ class Sending:
             )
             return Sent(watermark_us, self._clock.at_us(now_us), now_us, push_ms, infer_ms)
         decided_us, now_us = self._clock.now_us(), streams.clock_us()
-        pushing_us = streams.clock_us()
         self._outputs.push(window, probabilities)
-        push_ms = (streams.clock_us() - pushing_us) / US_PER_MS
+        push_ms = (streams.clock_us() - now_us) / US_PER_MS
         return Sent(watermark_us, decided_us, now_us, push_ms)

@@ -30,11 +30,15 @@ def negative_log_likelihood(logits: Float64Array, codes: NDArray[np.int64]) -> f
 
 def smoothed_loss(logits: Float64Array, codes: NDArray[np.int64]) -> float:
     """Minus log likelihood with Platt's targets (1999): n right of n say (n + 1) / (n + 2)."""
-    scores = log_softmax(logits, axis=1)
+    return -_by_targets(log_softmax(logits, axis=1), codes)
+
+
+def _by_targets(scores: Float64Array, codes: NDArray[np.int64]) -> float:
+    """Mean over trials of scores (n, classes), weighted by those targets."""
     doubt = 1 / (len(codes) + 2)
     true = scores[np.arange(len(codes)), codes]
     others = (scores.sum(axis=1) - true) / max(scores.shape[1] - 1, 1)
-    return float(-((1 - doubt) * true + doubt * others).mean())
+    return float(((1 - doubt) * true + doubt * others).mean())
 
 
 def fit_temperature(logits: Float64Array, codes: NDArray[np.int64]) -> float:
@@ -54,11 +58,8 @@ def fit_temperature(logits: Float64Array, codes: NDArray[np.int64]) -> float:
     if len(codes) == 0:
         return 1.0
     # `smoothed_loss` of logits / t, with what does not hang on t taken out of the loop.
-    doubt = 1 / (len(codes) + 2)
     centred = logits - logits.max(axis=1, keepdims=True)
-    true = centred[np.arange(len(codes)), codes]
-    others = (centred.sum(axis=1) - true) / max(logits.shape[1] - 1, 1)
-    wanted = float(((1 - doubt) * true + doubt * others).mean())
+    wanted = _by_targets(centred, codes)
 
     def loss(log_t: float) -> float:
         rate = np.exp(-log_t)

@@ -74,9 +74,9 @@ def linear(
 @kernel
 def spread(x: NDArray[np.float64]) -> float:
     """How far values lie apart: the standard deviation of a sample."""
-    total = 0.0
+    mean, total = x.mean(), 0.0
     for value in x:
-        total += (value - x.mean()) ** 2
+        total += (value - mean) ** 2
     return math.sqrt(total / (len(x) - 1))
 
 
