@@ -81,9 +81,11 @@ def bench_sliding(
     check_json(figures, force)
     machine = describe_machine()
     rows = []
-    for backend in backends:
-        with own_loopback(), tempfile.TemporaryDirectory(prefix="rtdecode-bench-") as folder:
-            rows.append(run_row(backend, spikes_per_s, seconds, Path(folder)))
+    # One for all rows: liblsl reads its settings once a process.
+    with own_loopback():
+        for backend in backends:
+            with tempfile.TemporaryDirectory(prefix="rtdecode-bench-") as folder:
+                rows.append(run_row(backend, spikes_per_s, seconds, Path(folder)))
     conditions = {"seconds": seconds, "units": UNITS, "window": WINDOW, "hop_ms": HOP_MS}
     print_heading("windows at a fixed hop", machine, **conditions)
     print_rows(rows, COLUMNS)
