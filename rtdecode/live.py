@@ -108,12 +108,13 @@ class LiveDecoder:
     def run(self) -> None:
         """Decode until stopped: by a signal, by the replay's end, or after the windows asked for.
 
+        Call ``warm_up`` before: what compiles while streams are open makes spikes late.
+
         Raises
         ------
         UserError
             If the streams are of the wrong kind or lack the bundle's units.
         """
-        self._warm_up()
         with on_stop_signals(self._stop), self._listen():
             self._record(self._outputs.uids)
             spikes = self._open_spikes()
@@ -128,7 +129,7 @@ class LiveDecoder:
             self._keep_time(float(spikes[0].replay().get("speed", "1")))
             self._sending = Sending(self._outputs, self.engine, self._clock)
             self._sending.follow(self.decoder, self._pump)
-            self._pump.until(FOREVER_US, 0, FOREVER_US)  # compiles, before the first window
+            self._pump.until(FOREVER_US, 0, FOREVER_US)  # a plain pump compiles here
             self._watch(spikes, stimuli)
             self._onsets = Onsets(
                 self.engine, self.decoder.info, self.health, self._clock, self.settings.markers
@@ -156,16 +157,6 @@ class LiveDecoder:
         self._clock = StreamClock(self.engine, speed)
         lateness_us = round(self.settings.engine.lateness_us * max(1.0, speed))
         self.engine.settings = replace(self.settings.engine, lateness_us=lateness_us)
-
-    def _warm_up(self) -> None:
-        """Compile every kernel and warm the model, on an engine that is thrown away."""
-        self.decoder.warm_up()
-        scratch = new_engine(self.decoder, replace(self.settings.engine, capacity=16, hop_us=0))
-        follow(self.decoder, scratch)
-        window = scratch.mark(0)
-        samples = np.array([[self.decoder.info.unit_ids[0], 0], [-1, 1]], np.int32)
-        scratch.ingest(samples, np.array([window.start_us, window.end_us]), window.end_us)
-        list(scratch.step(window.end_us))
 
     def _open_spikes(self) -> list[sources.RowInlet]:
         """The spike and count streams, once all are there; none where we are to stop first."""

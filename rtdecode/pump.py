@@ -19,12 +19,12 @@ from rtdecode.engine import Engine
 from rtdecode.errors import UserError
 from rtdecode.kernels.ingest import WATERMARK_US, Intake, ingest
 from rtdecode.kernels.jit import kernel
-from rtdecode.kernels.liblsl import drain, link, local_clock
+from rtdecode.kernels.liblsl import NO_STREAM, drain, link, local_clock
 from rtdecode.kernels.parts import slowest
 from rtdecode.kernels.prompt import Prompt, answer, no_prompt
 from rtdecode.kernels.stamps import stamps_to_us
 from rtdecode.kernels.sums import Sums, add_to_open
-from rtdecode.microseconds import US_PER_S
+from rtdecode.microseconds import FOREVER_US, US_PER_S
 from rtdecode.streams import SpikeInlet, clock_us, library_path
 
 ROWS_PER_PULL = 1 << 16
@@ -123,7 +123,7 @@ class NativePump:
         If liblsl cannot be loaded for compiled code.
     """
 
-    def __init__(self, inlet: SpikeInlet, engine: Engine, sums: Sums) -> None:
+    def __init__(self, inlet: SpikeInlet | NoInlet, engine: Engine, sums: Sums) -> None:
         self._sums = sums
         self._prompt = no_prompt()
         self._inlet = inlet  # keeps the handle alive
@@ -203,6 +203,31 @@ def run_pump(
             over_s = now_s
         if over_s >= 0.0 and (n < len(stamps) or now_s >= over_s + GRACE_S):
             return 0
+
+
+class NoInlet:
+    """In place of an inlet where none is open yet."""
+
+    handle = NO_STREAM
+    stream = "none"
+
+
+def compile_pump(engine: Engine, sums: Sums) -> None:
+    """Compile what moves rows, before a stream is open that would send meanwhile.
+
+    Compiled once a machine; some 10 s then. Does nothing where liblsl cannot be
+    called from compiled code.
+    """
+    try:
+        if engine.parts is None:
+            NativePump(NoInlet(), engine, sums).until(FOREVER_US, 0, FOREVER_US)
+            return
+        from rtdecode.pump_several import SeveralPump
+
+        inlets = [NoInlet()] * len(engine.parts.aside)
+        SeveralPump(inlets, engine, sums).until(FOREVER_US, 0, FOREVER_US)
+    except (OSError, RuntimeError):
+        return
 
 
 def make_pump(inlets: Sequence[RowInlet], engine: Engine, sums: Sums, native: bool = True) -> Pump:

@@ -22,7 +22,7 @@ from rtdecode.kernels.prompt import Prompt
 from rtdecode.kernels.stamps import stamps_to_us
 from rtdecode.kernels.sums import Sums, add_to_open
 from rtdecode.microseconds import US_PER_S
-from rtdecode.pump import LONGEST_WAIT_S, ROWS_PER_PULL
+from rtdecode.pump import LONGEST_WAIT_S, ROWS_PER_PULL, NoInlet
 from rtdecode.streams import SpikeInlet, library_path
 
 
@@ -35,7 +35,7 @@ class SeveralPump:
         If liblsl cannot be loaded for compiled code.
     """
 
-    def __init__(self, inlets: Sequence[SpikeInlet], engine: Engine, sums: Sums) -> None:
+    def __init__(self, inlets: Sequence[SpikeInlet | NoInlet], engine: Engine, sums: Sums) -> None:
         self._inlets = inlets  # keeps the handles alive
         if engine.parts is None:
             raise ValueError("expected an engine of several streams, found one of one")

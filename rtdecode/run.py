@@ -38,6 +38,7 @@ from rtdecode.virtual import (
     presentations_between,
     stretch,
 )
+from rtdecode.warm_up import warm_up
 
 console = Console(stderr=True, emoji=False)
 
@@ -81,7 +82,9 @@ def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, ob
         If the bundle or the streams are not what they should be, or a file exists.
     """
     files.check()
-    decoder = load_decoder(bundle, settings.backend)
+    with console.status("getting ready (the first start on a machine compiles: some 20 s)"):
+        decoder = load_decoder(bundle, settings.backend)
+        warm_up(decoder, settings)
     live = LiveDecoder(decoder, settings, _tell_state, _tell_mode, _tell_news)
     live.log.keep = files.posteriors is not None
     with _recorded(live, files):

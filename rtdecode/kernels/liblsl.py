@@ -19,6 +19,7 @@ from rtdecode.kernels.jit import kernel
 # ``unsigned long`` is 4 bytes on Windows, 8 elsewhere.
 _count: Any = types.uint64 if ctypes.sizeof(ctypes.c_ulong) == 8 else types.uint32
 _pointer: Any = types.CPointer
+NO_STREAM = 0  # a handle of nothing: no row comes from it
 _ints, _floats, _doubles = (_pointer(kind) for kind in (types.int32, types.float32, types.float64))
 
 local_clock: Any = types.ExternalFunction("lsl_local_clock", types.float64())
@@ -72,6 +73,8 @@ def drain(
     int
         Rows taken.
     """
+    if handle == NO_STREAM:
+        return 0
     # Block for one row, then take what is there once: to pull again at once
     # chases the receiver row by row and ruins the tail.
     stamp = _pull_sample(handle, samples.ctypes, 2, wait_s, error.ctypes)
