@@ -221,7 +221,8 @@ class _Walk:
         if kind == "aten::mul" and isinstance(others[0], Spread):
             return self._spread_out(x, others[0])
         function = ONE_BY_ONE.get((kind, 1 + len(others)))
-        if function is None or any(isinstance(other, Vector | Spread) for other in others):
+        strangers = (Vector, Spread, Counts)
+        if function is None or any(isinstance(other, strangers) for other in others):
             return None
         low, high = (
             function(torch.full((1, x.width), value, dtype=torch.float64), *map(double, others))

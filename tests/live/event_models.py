@@ -97,6 +97,19 @@ class UnitBent(torch.nn.Module):
         return torch.softmax(self.body(low), dim=1)
 
 
+class Skipping(torch.nn.Module):
+    """Counts go past the first layer."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        super().__init__()
+        self.first = torch.nn.Linear(UNITS, UNITS)
+        self.body = torch.nn.Linear(UNITS, CLASSES)
+
+    def forward(self, counts: torch.Tensor) -> torch.Tensor:
+        total = counts.sum(dim=1)
+        return torch.softmax(self.body(self.first(total) + total), dim=1)
+
+
 UNFIT: dict[str, tuple[Callable[[np.random.Generator], torch.nn.Module], str]] = {
     "cnn": (lambda rng: _network(rng, convolutional), "its conv2d"),
     "gru": (lambda rng: _network(rng, Recurrent), "does not take the counts in one row"),
@@ -110,6 +123,7 @@ UNFIT: dict[str, tuple[Callable[[np.random.Generator], torch.nn.Module], str]] =
         "its slice",
     ),
     "unit-bent": (UnitBent, "bent each in another way"),
+    "skipping": (Skipping, "its add"),
 }
 
 
