@@ -202,7 +202,7 @@ def together(tables: list[Units]) -> Units:
 
 def _identity(stream: Found) -> str:
     """A restarted sender may keep its source id; liblsl then resumes by itself."""
-    return stream.source_id or f"{stream.name} {stream.host} {stream.created_at}"
+    return f"{stream.name} {stream.host} {stream.source_id or stream.created_at}"
 
 
 def _attach(role: str, stream: Found) -> Attached:

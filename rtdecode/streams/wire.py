@@ -191,8 +191,13 @@ class Lookout:
 
     def _seen(self) -> list[Found]:
         seen = map(_found, self._resolver.results())
-        known = {s.source_id: s for s in seen if self._name or s.name not in OWN_OUTPUTS}
+        # One that has started again is told beside what it was for some seconds. Many senders
+        # give no source id, or all of them the one of an example.
+        known = {(s.name, s.host, s.source_id or s.uid): s for s in seen if self._is_wanted(s)}
         return list(known.values())
+
+    def _is_wanted(self, stream: Found) -> bool:
+        return bool(self._name) or stream.name not in OWN_OUTPUTS
 
     def wait(self, timeout_s: float) -> Found | None:
         """The stream as soon as it is there, or None when the time is up."""

@@ -136,6 +136,22 @@ def test_two_sources_of_one_name_are_told_with_their_ids():
     del outlets
 
 
+@pytest.mark.parametrize("source_id", ["", "myuid34234"])
+def test_senders_of_no_source_id_or_all_of_one_are_told_apart(source_id):
+    """Both are common: the id may be left out, and examples are copied with theirs."""
+    names = ["twin-comments", "twin-stimuli"]
+    form = pylsl.cf_string
+    outlets = [
+        pylsl.StreamOutlet(pylsl.StreamInfo(name, "TwinMarkers", 1, 0, form, source_id))
+        for name in names
+    ]
+    lookout = streams.Lookout("", streams.Format("TwinMarkers", form, 1))
+    with pytest.raises(UserError, match="expected one stream of type 'TwinMarkers', found 2"):
+        lookout.wait(PATIENCE_S)
+    assert [stream.name for stream in lookout.found_all()] == names
+    del outlets
+
+
 @pytest.mark.parametrize("name", ["it's", 'a "b"'])
 def test_quotes_in_a_name_do_no_harm(name):
     outlet = streams.TextOutlet(name)
