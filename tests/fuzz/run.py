@@ -69,17 +69,21 @@ def use(target, folder):
     return None
 
 
-def child(name, start, cases, progress):
-    """Run cases in this process; what went wrong on standard output, a line of JSON each."""
+def child(name, progress):
+    """Run cases in this process; what went wrong on standard output, a line of JSON each.
+
+    Their seeds are a list in JSON on standard input.
+    """
+    seeds = json.load(sys.stdin)
     limit_memory()
     faulthandler.enable()
     target, read = load(name), 0
     with tempfile.TemporaryDirectory() as place, Path(progress).open("w") as at:
         folder = Path(place)
         target.prepare(folder)
-        for seed in range(start, start + cases):
+        for number, seed in enumerate(seeds):
             at.seek(0)
-            at.write(f"{seed:10d} {read:10d}")
+            at.write(f"{number:10d} {read:10d}")
             at.flush()
             faulthandler.dump_traceback_later(HANG_S, exit=True)
             try:
@@ -100,8 +104,8 @@ def limit_memory():
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def run_target(name, cases, start=0):
-    """All cases of a target, with a new child where one has died.
+def run_target(name, seeds):
+    """The cases of a target with these seeds, with a new child where one has died.
 
     Returns
     -------
@@ -109,12 +113,12 @@ def run_target(name, cases, start=0):
     failures : list of dict
         ``seed`` and ``error``.
     """
-    read, failures, stop = 0, [], start + cases
-    while start < stop:
+    read, failures, left = 0, [], list(seeds)
+    while left:
         with tempfile.NamedTemporaryFile() as at:
-            order = [str(value) for value in (start, stop - start, at.name)]
             done = subprocess.run(
-                [sys.executable, "-m", "tests.fuzz.run", "--child", name, *order],
+                [sys.executable, "-m", "tests.fuzz.run", "--child", name, at.name],
+                input=json.dumps(left),
                 capture_output=True,
                 text=True,
                 check=False,
@@ -127,9 +131,11 @@ def run_target(name, cases, start=0):
             return read, failures
         if not reached:
             raise RuntimeError(done.stderr)
-        seed, before = map(int, reached)
-        failures.append({"seed": seed, "error": f"{done.returncode}: {done.stderr[-4000:]}"})
-        read, start = read + before, seed + 1
+        number, before = map(int, reached)
+        failures.append(
+            {"seed": left[number], "error": f"{done.returncode}: {done.stderr[-4000:]}"}
+        )
+        read, left = read + before, left[number + 1 :]
     return read, failures
 
 
@@ -138,17 +144,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--start", type=int, default=0)
-    parser.add_argument("--child", nargs=4, metavar=("TARGET", "START", "CASES", "PROGRESS"))
+    parser.add_argument("--child", nargs=2, metavar=("TARGET", "PROGRESS"))
     parser.add_argument("targets", nargs="*", default=[])
     asked = parser.parse_args()
     if asked.child:
-        name, start, cases, progress = asked.child
-        child(name, int(start), int(cases), progress)
+        child(*asked.child)
         return
     failed = 0
     for name in asked.targets or TARGETS:
         began = time.monotonic()
-        read, failures = run_target(name, asked.cases, asked.start)
+        read, failures = run_target(name, range(asked.start, asked.start + asked.cases))
         failed += len(failures)
         took = time.monotonic() - began
         print(f"{name}: {asked.cases} cases, {read} read, {len(failures)} failures, {took:.0f} s")

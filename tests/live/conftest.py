@@ -10,6 +10,7 @@ from offline.simulate import simulate
 from offline.train import train_bundle
 from rtdecode.session import read_session
 from rtdecode.windows import WindowSpec
+from tests.live.forked import CAN_FORK, Forked
 from tests.live.go_bundle import write_go_bundle
 
 
@@ -35,14 +36,21 @@ def go_bundle(tmp_path_factory) -> Path:
     return write_go_bundle(tmp_path_factory.mktemp("go") / "go.pt")
 
 
+# Commands that import torch.
+WITH_TORCH = ("decode", "calibrate", "train", "transfer")
+
+
 class Commands:
     """Starts ``rtdecode`` commands and leaves none behind."""
 
     def __init__(self):
         self.children = []
 
-    def start(self, *arguments) -> subprocess.Popen:
+    def start(self, *arguments) -> subprocess.Popen | Forked:
         """A command in a process of its own, its output kept."""
+        if CAN_FORK and arguments[0] in WITH_TORCH:
+            self.children.append(Forked(*arguments))
+            return self.children[-1]
         return self.start_python("-m", "rtdecode.cli", *arguments)
 
     def start_python(self, *arguments, stdin=None) -> subprocess.Popen:
@@ -75,7 +83,7 @@ class Commands:
         return finish(self.start(*arguments), code)
 
 
-def finish(child: subprocess.Popen, code=0) -> str:
+def finish(child: subprocess.Popen | Forked, code=0) -> str:
     """Wait for a process that should end with this code; its standard error."""
     _, said = child.communicate(timeout=100)
     assert child.returncode == code, said

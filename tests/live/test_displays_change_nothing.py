@@ -30,12 +30,13 @@ def stretch(session_file):
     return [f"--start={onsets[-ONSETS] / 1e6 - 0.1!r}", f"--stop={onsets[-1] / 1e6 + 0.5!r}"]
 
 
-def decoded(commands, bundle, session_file, stretch, folder, meanwhile):
+def decoded(commands, bundle, session_file, stretch, folder, meanwhile, *options):
     """Replay and decode live; arrays, figures, and the decisions as they were published."""
     posteriors, figures = folder / "live.npz", folder / "live.json"
     files = ["--posteriors", posteriors, "--json", figures]
     decoder = commands.start("decode", bundle, "--once", *files, *PATIENT)
-    meanwhile(lambda: commands.start("replay", session_file, *stretch, "--wait", "decoder"))
+    options = [*stretch, *options, "--wait", "decoder"]
+    meanwhile(lambda: commands.start("replay", session_file, *options))
     finish(decoder)
     with np.load(posteriors, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in COMPARED}, json.loads(figures.read_text())
@@ -66,7 +67,8 @@ def test_ten_displays_of_which_some_are_killed_and_frozen_change_nothing(
     for folder in folders:
         folder.mkdir()
     run = (commands, bundle, session_file, stretch)
-    without, figures_without = decoded(*run, folders[0], lambda replay: finish(replay()))
+    alone = (folders[0], lambda replay: finish(replay()), "--speed", "4")
+    without, figures_without = decoded(*run, *alone)
 
     def new_display(number):
         picture = folders[1] / f"display-{number}.png"
