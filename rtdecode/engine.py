@@ -21,8 +21,10 @@ from rtdecode.errors import UserError
 from rtdecode.kernels import ingest as rows
 from rtdecode.kernels.parts import Parts, gather, ingest_part, make_parts
 from rtdecode.kernels.ring import HEAD, OPEN_FROM_US, bin_ring_window
-from rtdecode.microseconds import FOREVER_US, NEVER_US
+from rtdecode.microseconds import FOREVER_US, NEVER_US, US_PER_S
 from rtdecode.windows import Hops, WindowSpec
+
+GOES_ON_US = 1 * US_PER_S  # rows so long after the end are of a source that goes on
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,10 @@ class Engine:
         return window
 
     def slide_until(self, last_us: int) -> None:
-        """Open no sliding window that ends after this, and drop those that are open."""
+        """Open no sliding window that ends after this, and drop those that are open.
+
+        A source that goes on for a second after it, the next replay, has windows again.
+        """
         if self._hops is not None:
             self._hops.last_us = last_us
         for window in [w for w in self._open if w.sliding and w.end_us > last_us]:
@@ -257,6 +262,8 @@ class Engine:
         if self._hops is None or state[rows.FIRST_US] == NEVER_US:
             return
         heard_us = int(max(state[rows.WATERMARK_US], state[rows.NEWEST_US]))
+        if heard_us > self._hops.last_us + GOES_ON_US:
+            self._hops.go_on(heard_us)
         # A stamp far ahead of the clock must not open every window up to it.
         reached_us = min(heard_us, now_us + self.settings.ahead_us)
         if self._hops.waits(reached_us):

@@ -105,6 +105,11 @@ class Hops:
         self._end_from_onset_us = spec.offset_us + spec.duration_us
         self._next_end_us: int | None = None
 
+    def go_on(self, time_us: int) -> None:
+        """What was to be the end was not: windows begin again from this time on."""
+        self.last_us = FOREVER_US
+        self._next_end_us = self.ceiling(time_us + self._duration_us)
+
     def onset_of(self, end_us: int) -> int:
         """The onset that a window with this end belongs to."""
         return end_us - self._end_from_onset_us

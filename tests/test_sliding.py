@@ -101,6 +101,22 @@ def test_after_the_end_none_opens_and_open_ones_are_dropped():
     assert engine.skipped == 0
 
 
+def test_they_begin_again_with_a_source_that_goes_on_after_the_end():
+    engine = sliding_engine()
+    source = Source(engine)
+    source.send([(-1, 0), (-1, 130)], 130)
+    assert ends(engine.step(130)) == [120]
+    engine.slide_until(130)
+    source.send([(-1, 130)], 130)
+    assert ends(engine.step(130)) == []
+    source.send([(-1, STEP_US)], STEP_US)
+    assert ends(engine.step(STEP_US)) == [], "none reaches over the pause"
+    source.send([(0, STEP_US + 50), (-1, STEP_US + 150)], STEP_US + 150)
+    again = [(d.window.end_us, d.in_window) for d in engine.step(STEP_US + 150)]
+    assert again == [(STEP_US + 120, 1)]
+    assert engine.skipped == 0
+
+
 def test_markers_open_theirs_beside_them():
     engine = sliding_engine()
     source = Source(engine)
