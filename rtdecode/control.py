@@ -27,6 +27,7 @@ import psutil
 from platformdirs import user_state_path
 
 from rtdecode.errors import UserError
+from rtdecode.process_birth import birth_of
 
 VERSION = 1
 HOST = "127.0.0.1"
@@ -35,7 +36,6 @@ CONNECT_S = 2.0
 FOLDER_VARIABLE = "RTDECODE_RUNTIME_DIR"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 CLIENT, SERVER = b"client", b"server"
-SAME_START_S = 1.0  # a process that began at another time has its id, and is another
 
 
 def send(
@@ -94,12 +94,12 @@ class Door:
     port: int
     secret: bytes
     pid: int
-    started_s: float
+    born: str
 
     def is_open(self) -> bool:
         """Whether the process that listens is still the one that wrote this."""
         try:
-            return abs(_started_s(self.pid) - self.started_s) < SAME_START_S
+            return birth_of(self.pid) == self.born
         except psutil.Error:
             return False
 
@@ -157,15 +157,11 @@ def write_door(name: str, port: int, secret: bytes) -> Path:
     path = folder() / f"{name}.json"
     path.unlink(missing_ok=True)  # of a decoder that was killed
     pid = os.getpid()
-    said = {"port": port, "secret": secret.hex(), "pid": pid, "started_s": _started_s(pid)}
+    said = {"port": port, "secret": secret.hex(), "pid": pid, "born": birth_of(pid)}
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         json.dump(said, file)
     return path
-
-
-def _started_s(pid: int) -> float:
-    return float(psutil.Process(pid).create_time())
 
 
 def _doors() -> Iterator[Door]:
@@ -182,7 +178,7 @@ def _read_door(path: Path) -> Door | None:
             return None
         said = json.loads(path.read_text())
         secret, port, pid = bytes.fromhex(said["secret"]), int(said["port"]), int(said["pid"])
-        return Door(path.stem, port, secret, pid, float(said["started_s"]))
+        return Door(path.stem, port, secret, pid, str(said["born"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rtdecode import control
@@ -241,6 +243,21 @@ def test_a_killed_decoder_leaves_no_name_behind():
     again = Loop("killed")
     assert control.send("killed", "arm") == {"mode": "armed"}
     again.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="start times are kept as wall time there")
+def test_a_wall_clock_that_is_set_shuts_nobody_out(loop, tmp_path, monkeypatch):
+    """The kernel tells another time of boot, as after ten seconds' correction."""
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    (proc / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
+    told = Path("/proc/stat").read_text()
+    before = re.search(r"btime (\d+)", told)
+    (proc / "stat").write_text(told.replace(before[0], f"btime {int(before[1]) + 10}"))
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(proc))
+    assert control.send("rig", "disarm") == {"mode": "armed"}
+    with pytest.raises(UserError, match="runs already"):
+        ControlServer("rig", lambda request: None)
 
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="permissions are ACLs there")

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
 
 from rtdecode.errors import UserError
+from rtdecode.process_birth import birth_of
 
 ABOUT, ENDED = "about.json", "ended.json"
 SUFFIX = ".journal"
 LONGEST_ABOUT = 1 << 26
-SAME_START_S = 1.0  # a process that began at another time has its id, and is another
 ROW = np.dtype([("time_us", "<i8"), ("arrival_us", "<i8"), ("unit_id", "<i4"), ("sequence", "<i4")])
 
 
@@ -44,7 +44,7 @@ class Writer(BaseModel):
     """The process that writes a journal."""
 
     pid: int = Field(ge=1, lt=1 << 31)
-    started_s: float
+    born: str = ""
 
 
 class UnitTable(BaseModel):
@@ -147,7 +147,7 @@ class Journal:
                 f"finish it with rtdecode recover {folder}, or --force to drop it"
             ) from None
         self._files: dict[str, int] = {}
-        writer = {"pid": os.getpid(), "started_s": psutil.Process().create_time()}
+        writer = {"pid": os.getpid(), "born": birth_of(os.getpid())}
         self._about = {"rtdecode_journal": 1, "writer": writer, **about}
         self._streams: list[Mapping[str, object]] = []
         self._tell_about()
@@ -324,10 +324,9 @@ def check_at_rest(folder: Path) -> None:
         Also if it is no journal.
     """
     writer = read_about(folder).writer
-    pid = writer.pid
     try:
-        began_s = psutil.Process(pid).create_time()
+        born = birth_of(writer.pid)
     except psutil.Error:
         return
-    if pid != os.getpid() and abs(began_s - writer.started_s) < SAME_START_S:
-        raise UserError(f"{folder} is being written by process {pid}: stop that run first")
+    if writer.pid != os.getpid() and born == writer.born:
+        raise UserError(f"{folder} is being written by process {writer.pid}: stop that run first")
