@@ -124,11 +124,14 @@ class Worker:
         self._running: Future[dict[str, float]] | None = None
         self._trials = 0
 
-    def offer(self, problem: Problem) -> None:
-        """Measure this, if nothing else is being measured."""
-        if self._running is None and len(problem.codes) > self._trials:
-            self._trials = len(problem.codes)
-            self._running = self._pool.submit(Problem.measure, problem)
+    def wants(self, trials: int) -> bool:
+        """Whether nothing is being measured and so many trials are more than were."""
+        return self._running is None and trials > self._trials
+
+    def measure(self, problem: Problem) -> None:
+        """Measure this; it must be wanted."""
+        self._trials = len(problem.codes)
+        self._running = self._pool.submit(Problem.measure, problem)
 
     def result(self) -> dict[str, float] | None:
         """What was measured since the last look; None where nothing is ready."""
@@ -189,8 +192,9 @@ class Calibration:
         shown = 0
         while not (self.stopping or live.ended or self._enough(live.trials)):
             live.pull()
-            if self._is_measurable(live.trials):
-                worker.offer(self._problem(live.trials))
+            # Fifty times a second: a problem is a copy of all trials.
+            if worker.wants(len(live.trials)) and self._is_measurable(live.trials):
+                worker.measure(self._problem(live.trials))
             found = worker.result()
             if found is not None or len(live.trials) != shown:
                 shown = len(live.trials)

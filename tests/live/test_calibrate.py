@@ -3,11 +3,12 @@
 import json
 import signal
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
 
-from offline.calibrate import CalibrationSettings, Problem, calibrate, folds_of
+from offline.calibrate import CalibrationSettings, Problem, Worker, calibrate, folds_of
 from offline.live_trials import LiveTrials, units_to_decode
 from offline.models.registry import predict
 from offline.simulate import simulate
@@ -228,6 +229,19 @@ def test_what_is_measured_was_left_out():
     measured = problem.measure()
     assert measured["trials"] == 40
     assert measured["accuracy"] < 0.6
+
+
+def test_a_problem_is_wanted_once_and_not_while_another_is_measured():
+    """What makes one copies all trials, and is asked for fifty times a second."""
+    codes = np.arange(20) % 2
+    problem = Problem(np.ones((20, 1, 3), np.uint16), codes, 2, None, 0)
+    with closing(Worker()) as worker:
+        assert worker.wants(20)
+        worker.measure(problem)
+        assert not worker.wants(21)
+        wait_for(lambda: worker.result() is not None)
+        assert not worker.wants(20)
+        assert worker.wants(21)
 
 
 def test_a_trial_that_misses_spikes_is_left_out(go_bundle):
