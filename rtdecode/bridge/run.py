@@ -115,6 +115,8 @@ class _Running:
 
     def run(self) -> None:
         """Read, send on, say how it goes."""
+        # Not before: while a marker stream is waited for, messages would pile up and grow old.
+        self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         self._enter(WAITING, f"waiting for messages from {self._address}")
         while not self._stopping:
             messages = self._read()
@@ -190,7 +192,6 @@ def _connect(address: str) -> zmq.Socket[bytes]:
     # ZeroMQ drops in silence what exceeds the mark; nothing is to be dropped on our side.
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.SUBSCRIBE, b"")
     try:
         socket.connect(address)
     except zmq.ZMQError as error:

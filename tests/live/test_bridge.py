@@ -285,6 +285,24 @@ def pause(bursts, looks):
         bursts.look_in_vain()
 
 
+def test_nothing_piles_up_while_the_marker_stream_is_waited_for(commands):
+    """Of an hour's messages the clocks would be learned wrong, and memory would not hold them."""
+    with (
+        zmq.Context.instance().socket(zmq.XPUB) as publisher,
+        publisher.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as shaken,
+    ):
+        port = publisher.bind_to_random_port("tcp://127.0.0.1")
+        asked = ["--port", port, "--ttl-line", 0, "--labels-from", "late-flips"]
+        bridge = commands.start("bridge", "open-ephys", *asked)
+        assert shaken.poll(PATIENCE_S * 1000)
+        assert not publisher.poll(500), "it has subscribed before it can take anything"
+        flips = streams.TextOutlet("late-flips")
+        assert publisher.poll(PATIENCE_S * 1000)
+        bridge.send_signal(signal.SIGINT)
+        finish(bridge)
+    del flips
+
+
 def test_more_in_a_row_than_a_queue_holds_is_said():
     bursts = Bursts()
     for messages in (512, 480, 0):  # read in pieces, without a pause between
