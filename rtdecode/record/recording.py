@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ class Recording:
                 said = self._opened.get(timeout=LOOK_S)
             except queue.Empty:
                 continue
-            self.trouble = str(said.get("missing", ""))
+            if missing := said.get("missing"):  # else the thread may have heard of a trouble
+                self.trouble = str(missing)
             if said["opened"] == uid:
                 return
         if not self.trouble and time.monotonic() >= until:
@@ -103,7 +105,15 @@ class Recording:
         self._say({"end": True})
         self._process.wait()
         self._hearing.join()
+        self._let_go()
         return self.trouble or f"recorded {self.file}"
+
+    def _let_go(self) -> None:
+        """Close what led to the recorder and back."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with suppress(OSError):  # it holds words that a dead recorder never took
+                pipe.close()
 
     def _say(self, order: Mapping[str, object]) -> None:
         assert self._process.stdin is not None

@@ -13,6 +13,7 @@ import pytest
 from rtdecode import streams
 from rtdecode.record.journal import ROW, JournalReader, journal_of
 from rtdecode.record.read import read_record
+from rtdecode.record.recording import Recording
 from rtdecode.session import read_session
 from rtdecode.tasks import resolve_task
 from tests.live.conftest import finish
@@ -291,3 +292,18 @@ def test_a_live_journal_is_not_recovered_and_no_file_is_written_over(
     before = record.read_bytes()
     assert "--force" in commands.run("decode", go_bundle, "--record", record, code=2)
     assert record.read_bytes() == before
+
+
+def test_a_failure_in_one_breath_with_a_stream_that_opened_is_told(tmp_path):
+    """As where the disk is full at the first row: else the trigger would stay armed."""
+    recording = Recording(tmp_path / "run.nwb", {"settings": {}, "bundle": {}, "versions": {}})
+
+    def meanwhile():
+        recording._take({"opened": "uid"})
+        recording._take({"failed": "the disk is full"})
+        return True
+
+    recording.add("health", "uid", meanwhile)
+    recording._process.kill()
+    assert recording.news() == "not recording: the disk is full"
+    assert recording.finish() == "the disk is full"
