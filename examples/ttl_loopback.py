@@ -9,6 +9,7 @@ bridge.
 """
 
 import argparse
+import contextlib
 
 import numpy as np
 import zmq
@@ -41,11 +42,12 @@ def main():
     socket.setsockopt(zmq.SUBSCRIBE, b"\0\0")  # TTL events alone
     socket.connect(options.address)
     edges, found = [], []
-    while len(found) < options.answers and socket.poll(round(options.patience_s * 1000)):
-        event = read_message(socket.recv_multipart())
-        if isinstance(event, Ttl):
-            edges.append(event)
-            found = delays_ms(edges, options.onset_line, options.answer_line)
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C: what has come is told
+        while len(found) < options.answers and socket.poll(round(options.patience_s * 1000)):
+            event = read_message(socket.recv_multipart())
+            if isinstance(event, Ttl):
+                edges.append(event)
+                found = delays_ms(edges, options.onset_line, options.answer_line)
     if not found:
         raise SystemExit("no answer followed an onset: see the lines' numbers and the wiring")
     p50, p95, p99, most = np.percentile(found, [50, 95, 99, 100])

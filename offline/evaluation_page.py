@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from rtdecode.files import check_writable, written_whole
+from rtdecode.files import check_writable, made_folder, written_whole
 
 INK, CONTROL = "#2b6cb0", "#a0aec0"
 STYLE = (
@@ -23,8 +23,7 @@ STYLE = (
 
 def page_file(folder: Path, force: bool) -> Path:
     """Where the page of a folder goes; the folder is made. UserError if a page is there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    check_writable(folder / "index.html", force)
+    check_writable(made_folder(folder) / "index.html", force)
     return folder / "index.html"
 
 

@@ -33,6 +33,7 @@ from rich.table import Table
 
 from offline.download import download, size_of
 from rtdecode.errors import UserError
+from rtdecode.files import made_folder
 from rtdecode.session.hdf5 import open_nwb, read_text, subgroup
 
 HOST = "api.brain-map.org"
@@ -238,11 +239,7 @@ def _fetch_all(warehouse: Warehouse, ids: Sequence[int], out: Path) -> None:
     sizes = _sizes(urls)
     total = sum(size or 0 for size in sizes.values())
     Console().print(f"{len(urls)} session{'s' * (len(urls) > 1)}, {total / GB:.2f} GB in all")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {out}: {error}") from error
-    free = shutil.disk_usage(out).free
+    free = shutil.disk_usage(made_folder(out)).free
     if total > free:
         raise UserError(
             f"expected {total / GB:.2f} GB of room at {out}; {free / GB:.2f} GB are free: make room"

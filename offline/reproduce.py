@@ -21,7 +21,7 @@ from offline.across import run_curve, run_zero_shot
 from offline.evaluate import EARLY_STEPS, Settings, early_session, evaluate_session
 from offline.learning_curves import markdown as curves_markdown
 from rtdecode.errors import UserError
-from rtdecode.files import written_whole
+from rtdecode.files import made_folder, written_whole
 from rtdecode.splits import SplitKind
 from rtdecode.windows import WindowSpec
 
@@ -181,7 +181,7 @@ def reproduce(
         Processes of a local cluster.
     """
     folder = out / "cells"
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     everything = cells(paths, quick=quick)
     missing = [cell for cell in everything if not (folder / cell.name).exists()]
     if missing:
@@ -330,6 +330,5 @@ def cohort(out: Path, mice: int, seed: int) -> list[Path]:
     profile = "scenes-and-gratings"
     paths = [session_path(out, profile, seed, mouse) for mouse in range(mice)]
     if not all(path.exists() for path in paths):
-        out.mkdir(parents=True, exist_ok=True)
         simulate(out, mice, seed, profile, force=True)
     return paths

@@ -17,15 +17,10 @@ from offline.models.early import EarlyClassifier, early_figures
 from offline.models.registry import fit_model, predict
 from offline.models.training import check_device
 from offline.protocol import EARLY_WINDOW, Outcome, run_folds, summarise, training_data
-from rtdecode.bundle import (
-    BundleInfo,
-    SessionUsed,
-    check_free,
-    file_sha256,
-    save_bundle,
-)
+from rtdecode.bundle import BundleInfo, SessionUsed, file_sha256, save_bundle
 from rtdecode.counts import count_session
 from rtdecode.errors import UserError
+from rtdecode.files import check_writable
 from rtdecode.session.model import Session
 from rtdecode.splits import Fold, SplitKind, make_folds
 from rtdecode.tasks import Task, resolve_task
@@ -248,7 +243,7 @@ def train_bundle(
     """
     for path in (out, json_path):
         if path is not None:
-            check_free(Path(path), force)
+            check_writable(Path(path), force)
     checkpoint = checkpoint_folder(Path(out), resume, force)
     module, result = train(
         session,

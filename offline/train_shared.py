@@ -18,9 +18,10 @@ from offline.protocol import Outcome, summarise
 from offline.train import TrainResult, write_figures
 from offline.transfer import READ_IN, UNIT_SET, unwhitened
 from offline.zero_shot import asked_views, classifier, train_trunk, unlabelled_view
-from rtdecode.bundle import BundleInfo, SessionUsed, check_free, file_sha256, save_bundle
+from rtdecode.bundle import BundleInfo, SessionUsed, file_sha256, save_bundle
 from rtdecode.counts import count_session
 from rtdecode.errors import UserError
+from rtdecode.files import check_writable
 from rtdecode.session import QualityFilter, Session, read_session
 from rtdecode.splits import chronological_fold
 from rtdecode.tasks import Task, resolve_task
@@ -53,7 +54,7 @@ def train_shared_bundle(
     """
     for path in (out, json_path):
         if path is not None:
-            check_free(path, force)
+            check_writable(path, force)
     check_device(device)
     if len(paths) < 2:
         raise UserError(

@@ -97,10 +97,15 @@ def first_trials(codes: NDArray[np.int64], n_classes: int, per_class: int) -> ND
     UserError
         If a class has fewer.
     """
-    number = np.bincount(codes[codes >= 0], minlength=n_classes)
-    if per_class < 1 or number.min() < per_class:
+    if per_class < 1:
         raise UserError(
-            f"expected at least {per_class} (and 1) trials of every class, found as few as "
+            f"expected --trials-per-class of 1 or more, found {per_class}: give some; only "
+            "zero-shot, of a unit-set bundle, does without"
+        )
+    number = np.bincount(codes[codes >= 0], minlength=n_classes)
+    if number.min() < per_class:
+        raise UserError(
+            f"expected at least {per_class} trials of every class, found as few as "
             f"{number.min()}: use fewer --trials-per-class"
         )
     rows = [np.flatnonzero(codes == c)[:per_class] for c in range(n_classes)]

@@ -18,6 +18,7 @@ from rich.console import Console
 from replay.stretch import choose_stretch, choose_window, resolve
 from replay.summary import Comparison, print_summary
 from rtdecode.errors import UserError
+from rtdecode.files import check_writable, made_folder
 from rtdecode.microseconds import US_PER_S
 from rtdecode.session import QualityFilter, Session, read_session
 from rtdecode.tasks import Task
@@ -98,9 +99,9 @@ def run_demo(settings: DemoSettings, figures_file: Path | None = None) -> dict[s
 
 def _check_out(settings: DemoSettings, figures_file: Path | None) -> None:
     """Refuse to write over what another run, or the user, has left; then make room."""
-    if figures_file is not None and figures_file.exists() and not settings.force:
-        raise UserError(f"{figures_file} exists: give another --json, or --force")
-    settings.out.mkdir(parents=True, exist_ok=True)
+    if figures_file is not None:
+        check_writable(figures_file, settings.force)
+    made_folder(settings.out)
     names = ("decoder.pt", "live.json", "live.npz", "offline.json", "offline.npz", "display.png")
     for name in names:
         path = settings.file(name)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import numpy as np
@@ -28,6 +29,7 @@ from rtdecode.microseconds import US_PER_MS, US_PER_S
 from rtdecode.session import read_session
 from rtdecode.session.model import Session
 from rtdecode.session.quality import QualityFilter
+from rtdecode.stop_signals import on_stop_signals
 
 SAMPLE_RATE = 30_000.0
 UNITS_AN_ELECTRODE = 4
@@ -44,7 +46,7 @@ class BroadcastSettings:
     address : str
         To bind to; port 0 or ``*`` for any that is free.
     start_us, stop_us : int or None
-        Stretch of the session.
+        Stretch of the session; from its first spike or onset to its last spike without.
     onsets_us : sequence of int
         Session times at which the TTL line rises.
     line : int
@@ -81,7 +83,8 @@ class Broadcaster:
     def __init__(self, session: Session, settings: BroadcastSettings) -> None:
         self._settings = settings
         times_us, rows = session.in_time_order()
-        self._start_us = int(times_us[0]) if settings.start_us is None else settings.start_us
+        first_us = min([int(times_us[0]), *settings.onsets_us])
+        self._start_us = first_us if settings.start_us is None else settings.start_us
         self._stop_us = int(times_us[-1]) + 1 if settings.stop_us is None else settings.stop_us
         low, high = np.searchsorted(times_us, [self._start_us, self._stop_us])
         self._times_us, self._rows = times_us[low:high], rows[low:high]
@@ -257,7 +260,9 @@ def main(
     broadcaster = Broadcaster(played, settings)
     typer.echo(f"waiting for a bridge on port {broadcaster.port}", err=True)
     broadcaster.wait(600.0)
-    broadcaster.play()
+    stopped = Event()
+    with on_stop_signals(stopped.set):
+        broadcaster.play(lambda: not stopped.is_set())
     broadcaster.close()
     typer.echo(
         f"sent {broadcaster.sent_spikes:,} spikes and {broadcaster.sent_onsets:,} onsets", err=True

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rtdecode import bundle_fields as fields
 from rtdecode.bundle_parts import check_parts
 from rtdecode.errors import UserError
+from rtdecode.files import check_writable
 from rtdecode.tasks import LabelRule
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -186,14 +187,6 @@ def _try_steps(module: torch.nn.Module, counts: NDArray[np.uint16], info: Bundle
                 raise IndexError(f"{found.shape} probabilities after {step} bins")
 
 
-def check_free(path: Path, force: bool) -> None:
-    """Refuse to write over a file unless told to."""
-    if path.exists() and not force:
-        raise UserError(f"{path} exists: give another name, or --force to write over it")
-    if not path.parent.is_dir():
-        raise UserError(f"{path.parent} is no folder to write {path.name} into: make it first")
-
-
 def save_bundle(
     module: torch.nn.Module,
     info: BundleInfo,
@@ -222,7 +215,7 @@ def save_bundle(
         If the file is there, or the folder is not.
     """
     path = Path(path)
-    check_free(path, force)
+    check_writable(path, force)
     # Any counts will do, as long as they are not all alike.
     golden = np.random.default_rng(0).poisson(0.5, info.shape).astype(np.uint16)
     full = info.model_copy(

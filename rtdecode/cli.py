@@ -264,9 +264,11 @@ def main() -> None:
     except UserError as error:
         print(f"rtdecode: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("rtdecode: stopped", file=sys.stderr)
-        raise SystemExit(130) from None
+    except SystemExit as ended:
+        # Typer makes an exit code of Ctrl-C, and says nothing.
+        if isinstance(getattr(ended.__context__, "__cause__", None), KeyboardInterrupt):
+            print("rtdecode: stopped", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

@@ -120,7 +120,11 @@ def _put(values: dict[str, Any], key: str, value: object) -> None:
 def _told(error: ErrorDetails, path: Path | None, changes: Mapping[str, object]) -> str:
     """One line: what is wrong with which field, and the mend."""
     key = ".".join(map(str, error["loc"]))
-    place = "-o" if any(key == k or key.startswith(f"{k}.") for k in changes) else path
+    place = (
+        "-o"
+        if any(f"{k}.".startswith(f"{key}.") or key.startswith(f"{k}.") for k in changes)
+        else path
+    )
     if error["type"] == "extra_forbidden":
         return f"{place}: no setting is called {key}: {_nearest(error['loc'])}"
     wrong = _lowered(error["msg"])

@@ -23,6 +23,7 @@ from rtdecode.health import Health
 from rtdecode.latency import LatencyLog
 from rtdecode.live import LiveDecoder
 from rtdecode.live_settings import LiveSettings
+from rtdecode.microseconds import US_PER_S
 from rtdecode.posteriors import PosteriorLog
 from rtdecode.record.about import about_run
 from rtdecode.record.again import open_again
@@ -30,6 +31,7 @@ from rtdecode.record.recording import Recording, check_record
 from rtdecode.session import read_session
 from rtdecode.session.model import Session
 from rtdecode.session.quality import QualityFilter
+from rtdecode.tasks import Task
 from rtdecode.trigger import Mode
 from rtdecode.virtual import (
     decode_sliding,
@@ -172,10 +174,25 @@ def _decisions(
     """How many windows there are, about, and what is decided of them."""
     if not (hop_us := engine.settings.hop_us):
         task = presentations_between(decoder, session, start_us, stop_us)
+        _tell_trained(decoder, session, task)
         return len(task), decode_task(engine, session, task)
     start_us, stop_us = stretch(session, start_us, stop_us)
     n = max(0, stop_us - start_us - engine.spec.duration_us) // hop_us
     return n, decode_sliding(engine, session, start_us, stop_us)
+
+
+def _tell_trained(decoder: Decoder, session: Session, task: Task) -> None:
+    """Say which windows the bundle may know from its training."""
+    last_us = decoder.info.last_training_onset_us(session.name)
+    if last_us is None or not (known := int((task.onsets_us <= last_us).sum())):
+        return
+    console.print(
+        f"{known} of {len(task)} windows begin no later than the last trial that trained this "
+        f"bundle, and may flatter its accuracy: --start {(last_us + 1) / US_PER_S:.6f} leaves "
+        "them out",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def units_of_bundle(decoder: Decoder, session: Session) -> Session:

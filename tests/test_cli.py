@@ -1,8 +1,10 @@
 """Bad input on the command line: one line that helps, code 2, nothing overwritten."""
 
+import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -84,6 +86,9 @@ BAD = [
     (("train", "s.nwb", "--task", TASK, "--out", "mine"), "--force"),
     (("train", "s.nwb", *TRAIN, "--json", "mine"), "--force"),
     (("train", "s.nwb", "--task", TASK, "--out", "no/where.pt"), "make it first"),
+    (("convert", "s.nwb", "new.txt"), "ends in .nwb"),
+    (("transfer", "b.pt", "s.nwb", "--out", "new.pt", "--trials-per-class", "0"), "1 or more"),
+    (("decode", "b.pt", "--record", "new.txt"), "ends in .nwb"),
     (("decode", "absent.pt"), "found none"),
     (("decode", "text.pt"), "rtdecode bundle"),
     (("decode", "cut.pt"), "rtdecode bundle"),
@@ -104,6 +109,17 @@ BAD = [
     (("replay", "s.nwb", "--wait", "godot"), "godot"),
     (("replay", "s.nwb", "--speed", "inf"), "speed"),
 ]
+# Linux lets nobody make a file there, not even root.
+if Path("/proc/self").is_dir():
+    BAD += [
+        (("train", "s.nwb", "--task", TASK, "--out", "/proc/where.pt"), "name another folder"),
+        (("convert", "s.nwb", "/proc/new.nwb"), "name another folder"),
+        (("inspect", "s.nwb", "--report", "/proc/new"), "cannot make the folder"),
+        (("simulate", "/proc/new", "--profile", "small"), "cannot make the folder"),
+        (("evaluate", "s.nwb", "--task", TASK, "--report", "/proc/new"), "cannot make the folder"),
+        (("demo", "--session", "s.nwb", "--out", "/proc/new"), "cannot make the folder"),
+        (("decode", "b.pt", "--record", "/proc/new.nwb"), "name another folder"),
+    ]
 
 
 @pytest.mark.parametrize(("arguments", "says"), BAD, ids=[" ".join(a) for a, _ in BAD])
@@ -177,6 +193,22 @@ def test_as_a_process_too(folder, arguments):
     assert ran.returncode == 2
     assert ran.stdout == ""
     assert len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_ctrl_c_is_told(run, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rtdecode.session.inspect.run_inspect", interrupt)
+    assert run("inspect", "s.nwb") == (130, "rtdecode: stopped\n")
+
+
+def test_windows_that_trained_the_bundle_are_told_and_can_be_left_out(run):
+    code, said = run("decode", "b.pt", "--session", "s.nwb")
+    assert code == 0
+    start = re.search(r"^24 of 40 windows .* --start ([\d.]+) leaves them out$", said, re.MULTILINE)
+    code, said = run("decode", "b.pt", "--session", "s.nwb", "--start", start[1])
+    assert (code, said.strip()) == (0, "")
 
 
 def test_sessions_are_read_where_they_lie_and_left_alone(run, folder):

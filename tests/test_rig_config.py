@@ -137,6 +137,8 @@ def test_a_wrong_override_is_told_as_one(tmp_path):
     path = write(tmp_path, "[trigger]\nthreshold = 0.5")
     with pytest.raises(UserError, match=r"^-o: trigger\.threshold .*found 7"):
         load_rig(path, ["trigger.threshold=7"])
+    with pytest.raises(UserError, match=r"^-o: no setting is called triger: did you mean trigger"):
+        load_rig(path, ["triger.threshold=0.7"])
 
 
 @pytest.mark.parametrize("text", ["trigger.threshold", "=3", "a..b=3", ".=1"])

@@ -14,6 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtdecode.errors import UserError
+from rtdecode.files import made_folder
 
 PROFILE_NAMES = ("small", "scenes-and-gratings", "brain-observatory")
 
@@ -70,7 +71,7 @@ def simulate(
         raise UserError(f"{there[0]} is there already: choose another folder or pass --force")
     if out.exists() and not out.is_dir():
         raise UserError(f"expected a folder to write to; {out} is a file: choose another name")
-    out.mkdir(parents=True, exist_ok=True)
+    made_folder(out)
     from offline.simulate.cohort import write_cohort
 
     write_cohort(paths, profile, seed, progress)

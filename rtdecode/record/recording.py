@@ -162,7 +162,7 @@ def check_record(file: Path, force: bool) -> None:
         If the file or a journal is there, a journal is being written, or pynwb is
         not installed.
     """
-    check_writable(file, force)
+    check_writable(file, force, ".nwb")
     folder = journal_of(file)
     if folder.exists() and not force:
         raise UserError(

@@ -78,7 +78,7 @@ def run_convert(
     UserError
         If there is no such session, its parts do not fit, or the file exists.
     """
-    check_writable(out, force)
+    check_writable(out, force, ".nwb")
     console = Console(stderr=True)
     with console.status("reading the session"):
         session = open_session(sources, events=events, quality=None)

@@ -11,8 +11,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from rtdecode import __version__
-from rtdecode.errors import UserError
-from rtdecode.files import check_writable, written_whole
+from rtdecode.files import check_writable, made_folder, written_whole
 from rtdecode.microseconds import US_PER_MS
 from rtdecode.session import report_plots
 from rtdecode.session.quality import QualityFilter
@@ -43,11 +42,7 @@ def page_path(folder: Path, force: bool) -> Path:
     UserError
         If it has a page already and is not forced, or cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error}") from error
-    check_writable(folder / PAGE, force)
+    check_writable(made_folder(folder) / PAGE, force)
     return folder / PAGE
 
 

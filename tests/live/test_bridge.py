@@ -229,6 +229,18 @@ def busy(session, rate, seconds):
     return replace(session, spike_times_us=times_us, spike_offsets=offsets)
 
 
+def test_an_onset_before_the_first_spike_is_sent_too(session):
+    first_us = int(session.spike_times_us.min())
+    settings = BroadcastSettings(
+        address="tcp://127.0.0.1:*", onsets_us=[first_us - 1000], stop_us=first_us + 10_000
+    )
+    gui = Broadcaster(session, settings)
+    gui.play()
+    gui.close()
+    assert gui.sent_onsets == 1
+    assert gui.sent_spikes > 0
+
+
 def test_nothing_is_lost_at_20_thousand_spikes_a_second(commands, session, bundle, tmp_path):
     crowd = busy(session, 20_000, 5)
     write_units(crowd, tmp_path / "units.json")
