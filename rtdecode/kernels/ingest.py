@@ -125,7 +125,10 @@ def classify(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> int:
     row = find_row(unit_id, intake.keys, intake.key_rows)
     if row < 0:
         return UNKNOWN
-    if dedup_us > 0 and is_duplicate(intake.ring, time_us, row, dedup_us):
+    # What is long closed is late, seen before or not: where the source's clock has stepped
+    # back, a look for its like would go through all that the ring holds, spike after spike.
+    is_looked_for = dedup_us > 0 and time_us >= intake.state[CLOSED_US] - dedup_us
+    if is_looked_for and is_duplicate(intake.ring, time_us, row, dedup_us):
         return DUPLICATE
     if time_us < intake.state[CLOSED_US]:
         # Left out of every window that is yet to close, too.
@@ -191,7 +194,8 @@ def ingest(
     latest_us : int
         A stamp after this comes from another clock: malformed.
     dedup_us : int
-        How far back a duplicate is looked for; 0 for not at all.
+        How far back a duplicate is looked for, of a spike that is on time or late by no
+        more than this; 0 for not at all.
     """
     ring, keys, key_rows, tally, state, _ = intake
     ring_us, peak_us, rows, previous, last, newest_of, ring_state = ring
@@ -201,6 +205,7 @@ def ingest(
         ring_state[RETAIN_US],
         state[CLOSED_US],
     )
+    looked_for_us = closed_us - dedup_us
     head, expected, newest_us = ring_state[HEAD], state[NEXT_SEQUENCE], state[NEWEST_US]
     started, kept, late, gap_us = state[FIRST_US] != NEVER_US, 0, 0, state[GAP_US]
     for i in range(n):
@@ -213,7 +218,7 @@ def ingest(
         if (
             row >= 0
             and dedup_us > 0
-            and time_us <= newest_of[row]
+            and looked_for_us <= time_us <= newest_of[row]
             and was_pushed(ring_us, previous, last[row], head, time_us, dedup_us)
         ):
             row = -1

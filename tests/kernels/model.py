@@ -75,7 +75,8 @@ class PlainIntake:
         if unit_id not in self.unit_ids:
             return "unknown"
         row = self.unit_ids.index(unit_id)
-        if self.dedup_us and self._was_kept(time_us, row):
+        long_closed = self.closed_us is not None and time_us < self.closed_us - self.dedup_us
+        if self.dedup_us and not long_closed and self._was_kept(time_us, row):
             return "duplicate"
         if self.closed_us is not None and time_us < self.closed_us:
             self.gap_us = later(self.gap_us, time_us)

@@ -69,6 +69,21 @@ def test_what_is_late_costs_no_more_so_that_who_is_behind_gets_no_slower():
     assert seconds_a_pull(10**9, rows.LATE) < 2 * seconds_a_pull(0, rows.ON_TIME)
 
 
+def test_what_is_long_closed_costs_no_more_however_far_the_clock_has_stepped_back():
+    """The ring is full of one unit's spikes that are later than all that come."""
+    intake, n, back_us = rows.make_intake(UNITS, 1 << 14, retain_us=0), 1 << 14, 10**9
+    samples = np.stack([np.full(n, 7), np.arange(n)], axis=1).astype(np.int32)
+    times_us = np.arange(n, dtype=np.int64)
+    rows.ingest(intake, samples, back_us + times_us, n, 2 * back_us, DEDUP_US)
+    intake.state[rows.CLOSED_US] = back_us
+    samples[:, 1] += n
+    began = time.perf_counter()
+    rows.ingest(intake, samples, times_us, n, 2 * back_us, DEDUP_US)
+    took_s = time.perf_counter() - began
+    assert kinds(intake)["late"] == n
+    assert took_s < 50 * seconds_a_pull(0, rows.ON_TIME)
+
+
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 2**31 - 1))
 def test_gaps_in_the_sequence_are_counted_across_the_wrap(skips, first):
     intake = rows.make_intake(UNITS, 512, retain_us=0)
