@@ -155,6 +155,24 @@ def test_a_gap_in_the_sequence_spoils_the_windows_it_may_touch(lost_at, complete
     assert engine.totals["lost"] == 3
 
 
+def test_what_is_lost_of_a_block_may_be_later_than_the_row_after_it():
+    """Blocks of spikes in no order, under a watermark that trails by more than a block."""
+    engine = new_engine()
+    source = Source(engine)
+    source.send([(-1, 0)], 0)
+    engine.mark(100)
+    source.sequence += 1  # of a spike at 150
+    source.send([(0, 118), (-1, 90), (11, 145), (-1, 117)], 160)
+    source.send([(22, 170), (-1, 220)], 260)
+    (decision,) = engine.step(260)
+    assert decision.by_watermark
+    assert not decision.complete
+    engine.mark(160)
+    source.send([(0, 240), (-1, 280)], 300)
+    (decision,) = engine.step(300)
+    assert decision.complete, "what came after the watermark had passed is sure again"
+
+
 def test_a_ring_that_is_full_counts_and_the_window_is_not_complete():
     engine = new_engine(capacity=8)
     source = Source(engine)

@@ -43,7 +43,8 @@ NEWEST_US = 2  # the latest spike time seen
 FIRST_US = 3  # the first row's time: spikes before it were sent before we listened
 GAP_US = 4  # the latest time at which a spike is known to be missing
 NEXT_SEQUENCE = 5  # -1 before the first row
-STATE_SIZE = 6
+UNSURE_US = 6  # until the watermark has passed this, what was lost may be of now; NEVER_US: sure
+STATE_SIZE = 7
 
 
 class Intake(NamedTuple):
@@ -57,7 +58,7 @@ class Intake(NamedTuple):
         Look-up from unit id to row.
     tally : (8,) int64
         Rows by kind.
-    state : (6,) int64
+    state : (7,) int64
     missing : (1024,) int64
         Sequence numbers passed over of late, each at its remainder; -1 elsewhere.
     """
@@ -86,6 +87,28 @@ def make_intake(unit_ids: NDArray[np.int64], capacity: int, retain_us: int) -> I
 
 
 @inlined_kernel
+def note_gap(state: NDArray[np.int64], time_us: int) -> None:
+    """Rows are missing before one of this time.
+
+    Spikes are sent in some disorder: one that was lost may be later than the row after
+    it. It is taken to be no later than the newest spike when the watermark is here.
+    """
+    latest_us = max(time_us, state[NEWEST_US])
+    state[GAP_US] = max(state[GAP_US], latest_us)
+    state[UNSURE_US] = max(state[UNSURE_US], latest_us)
+
+
+@inlined_kernel
+def take_watermark(state: NDArray[np.int64], time_us: int) -> None:
+    """Every spike before this time has been sent."""
+    state[WATERMARK_US] = max(state[WATERMARK_US], time_us)
+    if state[UNSURE_US] != NEVER_US:
+        state[GAP_US] = max(state[GAP_US], state[NEWEST_US])
+        if time_us >= state[UNSURE_US]:
+            state[UNSURE_US] = NEVER_US
+
+
+@inlined_kernel
 def check_sequence(intake: Intake, sequence: int, time_us: int) -> None:
     """Count the rows that are missing before this one; take back one that comes after all.
 
@@ -104,7 +127,7 @@ def check_sequence(intake: Intake, sequence: int, time_us: int) -> None:
         intake.tally[LOST] += ahead
         for number in range(max(expected, expected + ahead - MOST_OVERTAKEN), expected + ahead):
             missing[number & (MOST_OVERTAKEN - 1)] = number & SEQUENCE_MASK
-        state[GAP_US] = max(state[GAP_US], time_us)
+        note_gap(state, time_us)
         state[NEXT_SEQUENCE] = (sequence + 1) & SEQUENCE_MASK
     elif missing[slot] == sequence:
         missing[slot] = -1
@@ -115,7 +138,7 @@ def check_sequence(intake: Intake, sequence: int, time_us: int) -> None:
     ):
         # What was sent between the last row and the new start is not known.
         missing[:] = -1
-        state[GAP_US] = max(state[GAP_US], time_us)
+        note_gap(state, time_us)
         state[NEXT_SEQUENCE] = sequence + 1
 
 
@@ -146,7 +169,7 @@ def take_sane_row(intake: Intake, unit_id: int, time_us: int, dedup_us: int) -> 
     if intake.state[FIRST_US] == NEVER_US:
         intake.state[FIRST_US] = time_us
     if unit_id == WATERMARK_ID:
-        intake.state[WATERMARK_US] = max(intake.state[WATERMARK_US], time_us)
+        take_watermark(intake.state, time_us)
         return WATERMARKS
     intake.state[NEWEST_US] = max(intake.state[NEWEST_US], time_us)
     return classify(intake, unit_id, time_us, dedup_us)

@@ -34,7 +34,7 @@ class Parts(NamedTuple):
     ----------
     tallies : (streams, 8) int64
         As ``Intake.tally``.
-    states : (streams, 6) int64
+    states : (streams, 7) int64
         As ``Intake.state``.
     aside : (streams,) bool
         Silent, and no window waits for it: its counts are missing.

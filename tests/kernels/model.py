@@ -28,6 +28,7 @@ class PlainIntake:
     newest_us: int | None = NEVER
     first_us: int | None = NEVER
     gap_us: int | None = NEVER
+    unsure_us: int | None = NEVER
     expected: int | None = None
     missing: dict = field(default_factory=dict)
     refused: int = 0
@@ -62,7 +63,9 @@ class PlainIntake:
                 return
             self.missing.clear()
         if ahead:
-            self.gap_us = later(self.gap_us, time_us)
+            latest_us = later(time_us, self.newest_us)
+            self.gap_us = later(self.gap_us, latest_us)
+            self.unsure_us = later(self.unsure_us, latest_us)
         self.expected = (sequence + 1) & SEQUENCE_MASK
 
     def _kind(self, unit_id, time_us):
@@ -70,6 +73,9 @@ class PlainIntake:
             self.first_us = time_us
         if unit_id == -1:
             self.watermark_us = later(self.watermark_us, time_us)
+            if self.unsure_us is not None:
+                self.gap_us = later(self.gap_us, self.newest_us)
+                self.unsure_us = None if time_us >= self.unsure_us else self.unsure_us
             return "watermarks"
         self.newest_us = later(self.newest_us, time_us)
         if unit_id not in self.unit_ids:

@@ -71,7 +71,8 @@ def state_of(plain):
     """The plain intake's numbers as the compiled one keeps them."""
     known = (plain.watermark_us, plain.closed_us, plain.newest_us, plain.first_us, plain.gap_us)
     times_us = [NEVER_US if time_us is None else time_us for time_us in known]
-    return [*times_us, -1 if plain.expected is None else plain.expected]
+    unsure_us = NEVER_US if plain.unsure_us is None else plain.unsure_us
+    return [*times_us, -1 if plain.expected is None else plain.expected, unsure_us]
 
 
 @settings(max_examples=400)
