@@ -48,7 +48,12 @@ MODELS_OF: dict[tuple[str, SplitKind], tuple[str, ...]] = {
         *("lda", "window-lda", "grey-lda", "residual", "ensemble"),
         *("poisson", "shallow", "logistic"),
     ),
+    ("drifting-gratings-direction", "chronological"): (
+        *("lda", "window-lda", "grey-lda", "residual", "ensemble"),
+        *("poisson", "shallow", "logistic"),
+    ),
     ("natural-vs-artificial", "random"): ("stimulus-lda", "lda", "shallow"),
+    ("stimulus-type", "block"): ("stimulus-lda", "lda"),
 }
 # These come last, so that a run that is stopped has the rest of the table.
 SLOW = ("poisson", "shallow", "logistic", "distilled", "gru", "cnn")
@@ -210,9 +215,12 @@ def _run(missing: Sequence[Cell], folder: Path, scheduler: str, workers: int) ->
         bar = progress.add_task("cells", total=len(missing))
         # Results are files, so nothing that dask remembers may stand in for one.
         futures = [client.submit(run_cell, cell, folder, pure=False) for cell in missing]
+        said: set[str] = set()
         for _, left_out in dask.as_completed(futures, with_results=True):
-            if left_out:
+            # Once, not for every model: a session without a task has it for none.
+            if left_out and left_out not in said:
                 progress.console.print(left_out, highlight=False)
+            said.add(left_out)
             progress.update(bar, advance=1)
     if cluster is not None:
         cluster.close()

@@ -14,7 +14,7 @@ from offline.protocol import Outcome
 from offline.simulate import session_path, simulate
 from rtdecode.errors import UserError
 from rtdecode.session import read_session
-from rtdecode.tasks import resolve_task
+from rtdecode.tasks import NAMED_TASKS, resolve_task
 from rtdecode.windows import WindowSpec
 
 WINDOW = WindowSpec.parse("50:250")
@@ -110,6 +110,7 @@ def test_each_session_is_new_once_and_learns_from_the_others():
     assert len({c.name for c in table_of_results.cells(paths)}) == len(
         table_of_results.cells(paths)
     )
+    assert {c.settings.task for c in table_of_results.cells(paths)} == set(NAMED_TASKS)
     quick = table_of_results.cells(paths, quick=True)
     assert not any(c.others for c in quick)
     assert {c.name for c in quick} < {c.name for c in table_of_results.cells(paths)}
