@@ -20,7 +20,7 @@ from rtdecode.session.quality import QualityFilter
 from rtdecode.stop_signals import on_stop_signals
 
 console = Console(stderr=True, emoji=False)
-LOOK_S = 0.5
+LOOK_S = 0.05
 STOPPED = 130  # what a shell expects of Ctrl-C
 LINGER_S = 1.0  # what is still in LSL's buffers goes out before the outlets close
 
@@ -103,16 +103,21 @@ def _wait(player: Player, wait: Wait) -> None:
 
 
 def wait_for_decoder(goes_on: Callable[[], bool] = lambda: True) -> None:
-    """Until a decoder says on its health stream that it is ready, or we are to stop."""
+    """Until a decoder says on its health stream that it is ready, or we are to stop.
+
+    Every decoder is heard, also one that starts after another has ended.
+    """
     lookout = streams.Lookout(streams.HEALTH, streams.TEXT_FORMAT)
-    while (found := lookout.wait(LOOK_S)) is None:
-        if not goes_on():
-            return
-    inlet = streams.TextInlet(found)
-    inlet.open()
-    ready = (State.READY.value, State.DECODING.value)
-    while goes_on():
-        for text, _ in inlet.pull(0.05):
-            if any(f'"state":"{state}"' in text for state in ready):
-                inlet.close()
-                return
+    heard: dict[str, streams.TextInlet] = {}
+    while goes_on() and not any(map(_says_ready, heard.values())):
+        time.sleep(LOOK_S)
+        for found in lookout.found_all():
+            if found.uid not in heard:
+                heard[found.uid] = streams.TextInlet(found)
+    for inlet in heard.values():
+        inlet.close()
+
+
+def _says_ready(health: streams.TextInlet) -> bool:
+    ready = [f'"state":"{state.value}"' for state in (State.READY, State.DECODING)]
+    return any(state in text for text, _ in health.pull() for state in ready)

@@ -132,6 +132,23 @@ def test_it_waits_for_a_decoder_that_is_ready(commands, session_file):
     finish(replay)
 
 
+def test_a_decoder_that_comes_after_another_has_ended_is_waited_for_too(commands, session_file):
+    first = streams.TextOutlet(streams.HEALTH, "first")
+    replay = commands.start("replay", session_file, "--stop", "3", "--wait", "decoder")
+    listener = Listener()
+    while not first.has_consumers():
+        listener.pull()
+    first.push_json({"state": "STOPPED"}, streams.clock_us())
+    del first
+    second, until = streams.TextOutlet(streams.HEALTH, "second"), time.monotonic() + PATIENCE_S
+    while not listener.stamps and time.monotonic() < until:
+        second.push_json({"state": "READY"}, streams.clock_us())
+        listener.pull()
+    assert listener.stamps
+    replay.send_signal(signal.SIGINT)
+    finish(replay)
+
+
 @pytest.mark.parametrize("wait", ["listeners", "decoder"])
 def test_stopped_while_it_waits_it_says_so(commands, session_file, wait):
     replay = commands.start("replay", session_file, "--wait", wait)
