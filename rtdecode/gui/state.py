@@ -116,8 +116,9 @@ class DisplayState:
         self.onset_us.extend(np.array([onset.time_us for onset in batch.onsets], np.int64))
         self.n_onsets += len(batch.onsets)
         self.malformed += batch.malformed
-        # Whoever sends spikes again after an end has begun anew.
-        stopped = any(health.state == "STOPPED" for health in batch.healths)
+        # Whoever sends spikes again after an end has begun anew; a source alone goes on with
+        # no decoder, until the next one speaks.
+        stopped = self.health is not None and self.health.state == "STOPPED"
         self.ended = batch.ended or stopped or (self.ended and not len(batch.spikes_us))
 
     def _apply_spikes(self, batch: Batch) -> None:

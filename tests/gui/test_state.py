@@ -222,8 +222,19 @@ def test_a_run_that_ended_is_not_stale(state: DisplayState, last: Batch) -> None
     state.apply(last, 10.1)
     assert state.ended
     assert state.trouble(60.0) is None
+    state.apply(known.healthy("WAITING"), 60.5)
     state.apply(known.spikes([START_US], [100], START_US), 61.0)
     assert not state.ended
+
+
+def test_a_decoder_that_has_stopped_is_no_stale_one_while_its_source_goes_on(
+    state: DisplayState,
+) -> None:
+    state.apply(known.healthy("STOPPED"), 10.0)
+    state.apply(known.spikes([START_US], [100], START_US), 10.1)
+    assert state.ended
+    assert state.trouble(10.3) is None
+    assert state.trouble(60.0) is None
 
 
 def test_triggers_are_counted(state: DisplayState) -> None:
