@@ -124,6 +124,22 @@ def test_a_probe_that_died_is_named_while_the_others_go_on(shown: Shown) -> None
     assert "silent" not in shown.window.panels["raster"].note.text()
 
 
+def test_no_line_of_the_health_panel_is_squeezed(shown: Shown) -> None:
+    shown.window.resize(1200, 900)
+    names = [f"rtdecode-spikes-probe{letter}" for letter in "ABC"]
+    streams = tuple(Stream(name, numbers={"lost": 0.0}) for name in names)
+    health = shown.window.panels["health"]
+    shown.give(known.healthy(), known.spikes([], [], START_US + S))
+    assert health.plot.isVisible()
+    shown.give(known.healthy(streams=streams, record="recording"))
+    labels = [*health.values.values(), health.state_label]
+    assert all(label.height() >= label.sizeHint().height() for label in labels)
+    assert health.more.height() >= health.more.heightForWidth(health.more.width())
+    assert not health.plot.isVisible()
+    shown.give(known.healthy())
+    assert health.plot.isVisible()
+
+
 def test_a_decoder_that_waits_for_a_dead_probe_is_stale_and_names_it(shown: Shown) -> None:
     message = "no spikes or watermarks from probe-b"
     shown.give(

@@ -9,6 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QGridLayout, QLabel
 
 from rtdecode.gui.messages import SPIKE_KINDS
@@ -37,6 +38,8 @@ SIGNS = {
     "FAULTED": "✖",
     "STOPPED": "■",
 }
+#: With which a replay's names of probes begin; it says nothing, and takes a line.
+USUAL_START = "rtdecode-spikes-"
 #: Rows of the table: what is said, and of which count of spikes.
 FIGURES = ("data age", "spikes/s", "watermark lag", "windows", "triggers")
 
@@ -60,7 +63,8 @@ class HealthPanel(Panel):
         self.more.setObjectName("key")
         self.more.setWordWrap(True)
         self.more.hide()
-        self.box.addLayout(self._grid())
+        self.table = self._grid()
+        self.box.addLayout(self.table)
         self.box.addWidget(self.more)
         self.box.addWidget(self.plot, 1)
         self.box.addStretch(0)
@@ -108,6 +112,19 @@ class HealthPanel(Panel):
         if self.more.text() != text:
             self.more.setVisible(bool(text))
             self.more.setText(text)
+        self._share_room()
+
+    def _share_room(self) -> None:
+        """The curve gives way where the lines need its place."""
+        lines = self.state_label.sizeHint().height() + self.table.sizeHint().height()
+        if self.more.text():
+            lines += self.more.heightForWidth(self.more.width())
+        self.plot.setVisible(self.height() >= lines + self.plot.minimumHeight() + self.px)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Share the room anew."""
+        super().resizeEvent(event)
+        self._share_room()
 
     def _show_state(self, state: DisplayState, view: View) -> None:
         said = state.health.state if state.health else "WAITING"
@@ -191,7 +208,8 @@ def more_lines(state: DisplayState, bad: str) -> list[str]:
 
 
 def _stream_text(stream: Stream, bad: str) -> str:
-    name, numbers = escape(stream.name), _numbers_text(stream.numbers)
+    name = escape(stream.name.removeprefix(USUAL_START))
+    numbers = _numbers_text(stream.numbers)
     if stream.silent:
         age = f" for {stream.age_ms / 1_000:.1f} s" if np.isfinite(stream.age_ms) else ""
         return f"<span style='color: {bad}'>▲ {name} silent{age}</span>"
