@@ -110,6 +110,44 @@ def test_a_disarm_of_another_thread_holds_at_once_and_until_it_is_taken(firing):
     assert answers(firing, 1) == [True]
 
 
+class Slow:
+    """An output that takes its time."""
+
+    name = "slow"
+
+    def __init__(self):
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+    def fire(self, event):
+        self.begun.set()
+        assert self.may_end.wait(PATIENCE_S)
+
+    def trouble(self):
+        return ""
+
+    def close(self):
+        pass
+
+
+def test_a_disarm_is_answered_when_nothing_fires_any_more(firing):
+    firing.command("arm")
+    slow, request = Slow(), Request("disarm", {})
+    firing._outputs = [slow]
+    loop = threading.Thread(target=answers, args=(firing, 1))
+    asking = threading.Thread(target=firing.ask_off, args=(request,))
+    loop.start()
+    assert slow.begun.wait(PATIENCE_S)
+    asking.start()
+    while firing.mode is not Mode.DISARMED:
+        time.sleep(0.001)
+    assert "error" in request.wait(0.05), "it fires still"
+    slow.may_end.set()
+    assert request.wait(PATIENCE_S) == {"mode": "disarmed"}
+    loop.join()
+    asking.join()
+    assert answers(firing, 1) == [False]
+
+
 def test_a_disarm_asked_for_while_an_arming_waits_is_not_undone_by_it(firing):
     """The loop takes both in the order they came: the disarm is the last."""
     firing.ask_off(Request("disarm", {}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 from rtdecode.bundle import BundleInfo
 from rtdecode.control_server import Request
@@ -67,6 +68,7 @@ class Firing:
         self._counts: Counter[Reason] = Counter()
         # Told by another thread; whatever is in it disarms before the loop has taken it.
         self._asked_off: deque[Request] = deque()
+        self._answering = Lock()
 
     def open(self, section: OutputsSection) -> None:
         """Open what a trigger sets off; before the first window.
@@ -98,11 +100,12 @@ class Firing:
             What is published of it; with ``trigger_ms`` from there to the last
             output where it fired.
         """
-        self._heed()
-        answer = self._policy.answer(seen, self._clock_us())
-        event = _event(answer)
-        if answer.fired:
-            event |= self._fire(event, decided_us)
+        with self._answering:
+            self._heed()
+            answer = self._policy.answer(seen, self._clock_us())
+            event = _event(answer)
+            if answer.fired:
+                event |= self._fire(event, decided_us)
         self._counts[answer.reason] += 1
         return event
 
@@ -123,9 +126,13 @@ class Firing:
         self.disarm("another bundle decodes")
 
     def ask_off(self, request: Request) -> None:
-        """Disarm before the loop comes to it; from any thread."""
+        """Disarm before the loop comes to it; from any thread.
+
+        Once it is answered nothing fires any more: what fires just now is waited for.
+        """
         self._asked_off.append(request)
-        request.answer(mode=Mode.DISARMED.value)
+        with self._answering:
+            request.answer(mode=Mode.DISARMED.value)
 
     def command(self, name: str) -> dict[str, object]:
         """Arm, disarm or practise, as somebody asked.
