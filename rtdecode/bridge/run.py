@@ -124,8 +124,7 @@ class _Running:
             now_us = streams.clock_us()
             if now_us - self._said_us >= HEALTH_US:
                 self._look_after(now_us)
-        self.bridge.ids.save()
-        self._enter(STOPPED)
+        self._enter(STOPPED, self._save_units())
 
     def _read(self) -> list[list[bytes]]:
         """What is there, at most so much; waits a moment where nothing is."""
@@ -158,7 +157,7 @@ class _Running:
 
     def _look_after(self, now_us: int) -> None:
         bridge = self.bridge
-        bridge.ids.save()
+        trouble = self._save_units()
         if bridge.restarts != self._restarts:
             self._restarts = bridge.restarts
             console.print("acquisition has started again: its clock is learned anew")
@@ -168,9 +167,17 @@ class _Running:
         if silent:
             self._enter(SILENT, f"no spikes from {silent}")
         elif any(source.spikes for source in bridge.sources.values()):
-            self._enter(RECEIVING, MAY_BE_LOST if self.bursts.over_mark else "")
+            self._enter(RECEIVING, trouble or (MAY_BE_LOST if self.bursts.over_mark else ""))
         self._health.push_json(self.told(now_us), now_us)
         self._said_us = now_us
+
+    def _save_units(self) -> str:
+        """Write new units down; what stands in the way, for spikes go on without."""
+        try:
+            self.bridge.ids.save()
+        except UserError as error:
+            return str(error)
+        return ""
 
     def told(self, now_us: int) -> dict[str, object]:
         """What the health message says."""

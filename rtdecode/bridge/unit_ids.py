@@ -28,13 +28,18 @@ class UnitIds:
     Raises
     ------
     UserError
-        If there is a file and it is no such table.
+        If there is a file and it is no such table, or no folder for it.
     """
 
     def __init__(self, path: Path | None, first_id: int = 1) -> None:
         self._path = path
         self._ids: dict[Key, int] = {}
         self._fresh = False
+        if path is not None and not path.parent.is_dir():
+            raise UserError(
+                f"expected a folder for the table of units at {path.parent}, found none: make it, "
+                "or name another table with --units"
+            )
         if path is not None and path.exists():
             self._ids = _read(path)
         self._next = max(first_id, max(self._ids.values(), default=0) + 1)

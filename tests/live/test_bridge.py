@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import threading
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -292,6 +293,35 @@ def test_a_gui_that_goes_and_comes_again_is_said_and_carried_on(commands, sessio
     assert "connected again" in told
 
 
+def test_spikes_go_on_where_the_table_of_units_cannot_be_written(commands, session, tmp_path):
+    folder = tmp_path / "on a disk"
+    folder.mkdir()
+    gui = Broadcaster(busy(session, 200, 30), BroadcastSettings(address="tcp://127.0.0.1:*"))
+    asked = ["--port", gui.port, "--units", folder / "units.json"]
+    bridge = commands.start("bridge", "open-ephys", *asked)
+    health = HealthWatcher(streams.BRIDGE)
+    gui.wait()
+    folder.rmdir()
+    enough = threading.Event()
+    playing = threading.Thread(target=gui.play, args=(lambda: not enough.is_set(),))
+    playing.start()
+    try:
+        told = "expected to write the table"
+        said, _ = health.until(lambda said: said["message"].startswith(told))
+        assert said["state"] == "RECEIVING"
+        before = said["messages"]["spikes"]
+        health.until(lambda said: said["messages"]["spikes"] > before)
+        folder.mkdir()
+        health.until(lambda said: said["message"] == "")
+        assert (folder / "units.json").exists()
+    finally:
+        enough.set()
+        playing.join()
+        gui.close()
+    bridge.send_signal(signal.SIGINT)
+    finish(bridge)
+
+
 def pause(bursts, looks):
     for _ in range(looks):
         bursts.look_in_vain()
@@ -360,6 +390,7 @@ def test_a_flood_is_said_by_the_bridge(commands, session):
         (["--labels", "x", "--labels-from", "y", "--ttl-line", "0"], "leave one out"),
         (["--labels", "x"], "expected --ttl-line"),
         (["--labels", "none.txt", "--ttl-line", "0"], "expected labels, one a line"),
+        (["--units", "nowhere/units.json"], "expected a folder for the table of units"),
         (["--host", "not a host"], "expected a host and a port"),
     ],
 )
