@@ -22,6 +22,7 @@ RESERVED = ("id", "start_time", "stop_time", "tags", "timeseries", "stimulus_nam
 NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 LONGEST_NAME = 100
 MOST_COLUMNS = 200
+LONGEST_VALUE = 500  # characters; every value of a column takes as much as the longest
 
 Row = tuple[int, dict[str, object]]
 
@@ -111,4 +112,4 @@ def _number(value: object) -> float:
 def _text(value: object) -> str:
     text = json.dumps(value) if isinstance(value, (dict, list)) else label_text(value)
     # JSON may spell what no UTF-8 has.
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    return text[:LONGEST_VALUE].replace("\0", "").encode("utf-8", "replace").decode()

@@ -223,10 +223,12 @@ def _annotations(name: str, texts: list[Text], zero_us: int) -> Any:
 
     times_us = np.array([text.time_us for text in texts], np.int64)
     known = times_us != INVALID_US
+    # Not as NumPy's text: there one long message makes each of them as long.
+    said = [text.text.replace("\0", "") for text in texts]
     return AnnotationSeries(
         name=name,
         description=f"{name} as they were sent, in order of arrival",
-        data=np.array([text.text.replace("\0", "") for text in texts], np.str_),
+        data=said or np.empty(0, np.str_),
         timestamps=np.where(known, (times_us - zero_us) / US_PER_S, np.nan),
     )
 

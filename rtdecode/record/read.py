@@ -19,7 +19,15 @@ from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_S
 from rtdecode.record.journal import speed_of
 from rtdecode.record.nwb import MODULE, ROWS
 from rtdecode.record.roles import COUNTS, DECISIONS
-from rtdecode.session.hdf5 import Table, open_nwb, read_text, read_values, reading, subgroup
+from rtdecode.session.hdf5 import (
+    Table,
+    open_nwb,
+    read_text,
+    read_texts,
+    read_values,
+    reading,
+    subgroup,
+)
 
 PLACE = f"processing/{MODULE}"
 NOTES = "general/notes"
@@ -210,6 +218,14 @@ def _column(table: Table, name: str, kinds: str) -> NDArray[Any]:
     return values
 
 
+def _texts(table: Table, name: str) -> list[str]:
+    dataset = table.dataset(name)
+    with reading(table.path, f"{table.name}/{name}"):
+        if dataset is None or dataset.ndim != 1 or h5py.check_string_dtype(dataset.dtype) is None:
+            raise _damaged(table.path, f"{table.name}/{name}")
+        return list(read_texts(dataset))
+
+
 def _about(path: Path, file: h5py.File) -> dict[str, Any]:
     with reading(path, NOTES):
         notes = read_text(file, NOTES)
@@ -253,7 +269,7 @@ def _rows(table: Table, streams: list[_Stream]) -> Rows:
 
 
 def _decisions(table: Table) -> Iterator[Recorded]:
-    for text in _column(table, "data", "U").tolist():
+    for text in _texts(table, "data"):
         try:
             yield Recorded.model_validate_json(text)
         except ValidationError as error:

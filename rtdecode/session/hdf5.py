@@ -100,11 +100,15 @@ def check_size(dataset: h5py.Dataset) -> None:
     plain = dataset.chunks is None and not dataset.is_virtual and not dataset.external
     if plain and dataset.id.get_storage_size() < dataset.nbytes:
         raise OSError(f"it claims {dataset.size} values and does not hold them")
-    if dataset.nbytes <= SMALL:
+    _check_room(dataset.nbytes)
+
+
+def _check_room(wanted: int) -> None:
+    if wanted <= SMALL:
         return
     available = psutil.virtual_memory().available
-    if dataset.nbytes > available:
-        raise MemoryError(f"it claims {dataset.nbytes:,} bytes and {available:,} are free")
+    if wanted > available:
+        raise MemoryError(f"it claims {wanted:,} bytes and {available:,} are free")
 
 
 def read_values(dataset: h5py.Dataset) -> NDArray[np.generic] | None:
@@ -113,10 +117,22 @@ def read_values(dataset: h5py.Dataset) -> NDArray[np.generic] | None:
         return None
     check_size(dataset)
     if h5py.check_string_dtype(dataset.dtype) is not None:
-        return np.asarray(dataset.asstr("utf-8", errors="replace")[:]).astype(np.str_)
+        return _widened(read_texts(dataset))
     if dataset.dtype.kind in "biuf":
         return np.asarray(dataset[:])
     return None
+
+
+def read_texts(dataset: h5py.Dataset) -> NDArray[np.object_]:
+    """Read text as Python's own, each as long as it is."""
+    check_size(dataset)
+    return np.asarray(dataset.asstr("utf-8", errors="replace")[:], np.object_)
+
+
+def _widened(texts: NDArray[np.object_]) -> NDArray[np.str_]:
+    """As NumPy's text, of which every value takes as much as the longest."""
+    _check_room(4 * len(texts) * max(map(len, texts), default=0))
+    return texts.astype(np.str_)
 
 
 class Table:

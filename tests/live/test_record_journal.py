@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -106,6 +107,28 @@ def test_a_journal_becomes_a_session(tmp_path):
     assert len(rows.time_us) == 105
     assert rows.time_us[-4:].tolist() == [INVALID_US, 500, 600, 8_995_000_000]
     assert rows.samples[-3:].tolist() == [[2, 9], [77, 10], [4, 11]]
+
+
+def peak_of_a_record_with_a_marker_of(characters, folder):
+    """Bytes that are held at most while a record of many markers is written and read."""
+    journal = written(journal_of(folder / f"{characters}.nwb"))
+    journal.add_stream({"key": "decisions-3", "role": "decisions", "name": "d"})
+    texts = [(f"mark {i}", 5_000_000 + i) for i in range(3000)]
+    journal.texts("stimuli-1", [("x" * characters, 5_000_000), *texts], 5_000_000)
+    tracemalloc.start()
+    record = recover_record(journal.folder)
+    read_record(record)
+    found = read_session(record, quality=QualityFilter.off())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found.presentations["markers"]) == 3051
+    return peak
+
+
+def test_one_long_marker_makes_no_other_longer(tmp_path):
+    """Of NumPy's text each would take as much: 600 MB a copy."""
+    short, long = (peak_of_a_record_with_a_marker_of(n, tmp_path) for n in (50, 50_000))
+    assert long < 20 * short
 
 
 def test_an_empty_journal_is_no_record(tmp_path):
