@@ -27,7 +27,6 @@ from rtdecode.windows import WindowSpec
 
 Kind = Literal["within", "early", "zero-shot", "curve"]
 CONTROLS = "controls"
-COHORT_SEED = 900
 # The first 50 ms still show the image before.
 WHOLE = WindowSpec.parse("50:250")
 IMAGE = WindowSpec.parse("50:250:50")
