@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context
@@ -123,10 +123,11 @@ class Worker:
         self._pool.submit(_step_back)  # to be there, with all that it imports, before the trials
         self._running: Future[dict[str, float]] | None = None
         self._trials = 0
+        self._is_there = True
 
     def wants(self, trials: int) -> bool:
         """Whether nothing is being measured and so many trials are more than were."""
-        return self._running is None and trials > self._trials
+        return self._is_there and self._running is None and trials > self._trials
 
     def measure(self, problem: Problem) -> None:
         """Measure this; it must be wanted."""
@@ -137,8 +138,12 @@ class Worker:
         """What was measured since the last look; None where nothing is ready."""
         if self._running is None or not self._running.done():
             return None
-        found, self._running = self._running.result(), None
-        return found
+        measured, self._running = self._running, None
+        try:
+            return measured.result()
+        except BrokenExecutor:  # killed, for want of memory: trials go on, measured at the end
+            self._is_there = False
+            return None
 
     def close(self) -> None:
         """End the process, whatever it is at: at its low priority it may be long."""

@@ -1,6 +1,7 @@
 """A new mouse on the rig: its decoder fitted while its trials arrive, and swapped in."""
 
 import json
+import multiprocessing
 import signal
 import time
 from contextlib import closing
@@ -242,6 +243,17 @@ def test_a_problem_is_wanted_once_and_not_while_another_is_measured():
         wait_for(lambda: worker.result() is not None)
         assert not worker.wants(20)
         assert worker.wants(21)
+
+
+def test_trials_go_on_where_what_measures_them_is_killed():
+    codes = np.arange(20) % 2
+    problem = Problem(np.ones((20, 1, 3), np.uint16), codes, 2, None, 0)
+    with closing(Worker()) as worker:
+        worker.measure(problem)
+        for child in multiprocessing.active_children():
+            child.kill()
+        wait_for(lambda: worker.result() is None and worker._running is None)
+        assert not worker.wants(1000), "there is nobody to measure"
 
 
 def test_a_trial_that_misses_spikes_is_left_out(go_bundle):
