@@ -97,7 +97,10 @@ def test_health_and_trigger_messages_are_read() -> None:
     assert health.state == "READY"
     assert health.spikes_per_s == 5.0
     assert math.isnan(health.data_age_ms)
-    assert Trigger.from_json('{"fired": false, "reason": "dose"}') == Trigger(False, "dose")
+    said = '{"fired": false, "reason": "dose", "window": 3, "p": 0.5}'
+    assert Trigger.from_json(said) == Trigger(False, "dose", 3, 0.5)
+    # Not said: no number, which equals nothing.
+    assert math.isnan(Trigger.from_json('{"fired": false, "reason": "dose"}').p)
     for wrong in ('{"fired": "yes"}', '{"fired": true, "window": []}', "[]"):
         with pytest.raises(MalformedError):
             Trigger.from_json(wrong)

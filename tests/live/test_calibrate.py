@@ -65,7 +65,7 @@ def gratings(path, bundle):
 def start_replay(commands, path, bundle, *options):
     """The last gratings at some times the speed; when the first window is to be, session time."""
     onsets_us = gratings(path, bundle)[1].onsets_us[-TRIALS:]
-    stretch = [f"--start={onsets_us[0] / 1e6 - 0.1!r}", f"--speed={SPEED}", *options]
+    stretch = [f"--start={onsets_us[0] / 1e6 - 0.1:.6f}", f"--speed={SPEED}", *options]
     return commands.start("replay", path, *stretch), onsets_us
 
 
@@ -200,7 +200,7 @@ def test_at_the_replays_end_it_writes_what_it_has(commands, bundle, new_mouse, t
         "calibrate", bundle, "--trials-per-class", "1000", "--from-scratch", "--out", out
     )
     onsets_us = gratings(new_mouse, bundle)[1].onsets_us
-    stop = f"--stop={onsets_us[-TRIALS + 60] / 1e6!r}"
+    stop = f"--stop={onsets_us[-TRIALS + 60] / 1e6:.6f}"
     finish(start_replay(commands, new_mouse, bundle, stop)[0])
     finish(calibration)
     info = load_bundle(out)[1]

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(400)
 def stretch(session_file):
     """About the last gratings, kept out of training, as options."""
     onsets = resolve_task(read_session(session_file), "static-gratings-orientation").onsets_us
-    return [f"--start={onsets[-ONSETS] / 1e6 - 0.1!r}", f"--stop={onsets[-1] / 1e6 + 0.5!r}"]
+    return [f"--start={onsets[-ONSETS] / 1e6 - 0.1:.6f}", f"--stop={onsets[-1] / 1e6 + 0.5:.6f}"]
 
 
 def decoded(commands, bundle, session_file, stretch, folder, meanwhile, *options):

@@ -52,7 +52,7 @@ def offline(session_file, bundle, stretch, tmp_path_factory):
 
 def between(stretch):
     """The stretch as options."""
-    return [f"--start={stretch[0]!r}", f"--stop={stretch[1]!r}"]
+    return [f"--start={stretch[0]:.6f}", f"--stop={stretch[1]:.6f}"]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def replayed(session_file, bundle, stretch, tmp_path_factory):
     live = ["--record", folder / "run.nwb", "--posteriors", folder / "live.npz"]
     try:
         decoder = commands.start("decode", bundle, "--once", "--lateness", "1000", *live)
-        between = [f"--start={stretch[0]!r}", f"--stop={stretch[1]!r}"]
+        between = [f"--start={stretch[0]:.6f}", f"--stop={stretch[1]:.6f}"]
         finish(commands.start("replay", session_file, *between, "--wait", "decoder"))
         assert f"recorded {folder / 'run.nwb'}" in finish(decoder).replace("\n", "")
     finally:
@@ -148,7 +148,7 @@ def test_two_probes_are_one_record(commands, session_file, bundle, stretch, tmp_
     record, live = tmp_path / "run.nwb", tmp_path / "live.npz"
     options = ["--once", "--lateness", "1000", "--spikes", "all", "--record", record]
     decoder = commands.start("decode", bundle, *options, "--posteriors", live)
-    between = [f"--start={stretch[0]!r}", f"--stop={stretch[1]!r}", "--by-probe"]
+    between = [f"--start={stretch[0]:.6f}", f"--stop={stretch[1]:.6f}", "--by-probe"]
     finish(commands.start("replay", session_file, *between, "--wait", "decoder"))
     finish(decoder)
     again, figures = decode_again(commands, bundle, record, tmp_path)

@@ -61,7 +61,7 @@ def test_every_spike_once_in_order_and_no_marker_before_its_time(commands, sessi
     start_us = int(table.start_us[10]) - 200_000
     stop_us = start_us + 2_000_000
     replay = commands.start(
-        "replay", session_file, f"--start={start_us / 1e6!r}", f"--stop={stop_us / 1e6!r}",
+        "replay", session_file, f"--start={start_us / 1e6:.6f}", f"--stop={stop_us / 1e6:.6f}",
         "--tables", "static_gratings", "--speed", speed,
     )  # fmt: skip
     listener = Listener()
