@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,8 +57,7 @@ class Decoder:
             If the counts are of other bins or units than the bundle's.
         """
         self._take(counts)
-        with torch.inference_mode():
-            return cast(NDArray[np.float32], self._module(self._input).numpy()[0])
+        return self._answer_of(self._module, self._input)
 
     def predict_upto(self, counts: NDArray[np.uint16], n_bins: int) -> NDArray[np.float32]:
         """Probabilities (classes,) float32 from the first bins of a window alone.
@@ -75,9 +75,17 @@ class Decoder:
             If the counts are of other bins or units than the bundle's.
         """
         self._take(counts)
-        with torch.inference_mode():
-            output = cast(Any, self._module).upto(self._input, n_bins)
-            return cast(NDArray[np.float32], output.numpy()[0])
+        return self._answer_of(cast(Any, self._module).upto, self._input, n_bins)
+
+    def _answer_of(self, model: Callable[..., torch.Tensor], *given: object) -> NDArray[np.float32]:
+        """What a model says (classes,); NaN where it fails, told once: the next may be answered."""
+        try:
+            with torch.inference_mode():
+                return cast(NDArray[np.float32], model(*given).numpy()[0])
+        except RuntimeError as error:
+            why = str(error).strip().splitlines()[-1]
+            warnings.warn(f"a window has no answer, since the model fails: {why}", stacklevel=3)
+            return np.full(len(self.info.classes), np.nan, np.float32)
 
     def stopping_rule(self, decide_at: float = 0.0) -> StoppingRule:
         """When this bundle is sure enough to decide within a window.

@@ -99,6 +99,31 @@ def test_early_probabilities_are_of_all_classes(tmp_path):
         Decoder.load(path)
 
 
+class Looked(Net):
+    """Knows what a count stands for up to 20."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(21, 1)
+
+    def forward(self, counts: torch.Tensor) -> torch.Tensor:
+        known = self.table(counts.flatten(1).long()).squeeze(-1)
+        return torch.softmax(self.map(known), dim=1)
+
+
+def test_a_window_on_which_the_model_fails_has_no_answer_and_the_next_has(tmp_path):
+    path = save_bundle(Looked(), info(steps=(4,)), tmp_path / "looked.pt")
+    decoder, counts = Decoder.load(path), np.zeros((BINS, UNITS), np.uint16)
+    before = decoder.predict(counts)
+    counts[0, 0] = 30
+    with pytest.warns(UserWarning, match="no answer, since the model fails: .*out of range"):
+        assert np.isnan(decoder.predict(counts)).all()
+    with pytest.warns(UserWarning, match="no answer"):
+        assert np.isnan(decoder.predict_upto(counts, 4)).all()
+    counts[0, 0] = 0
+    assert (decoder.predict(counts) == before).all()
+
+
 def test_nothing_is_overwritten_unless_told(bundle):
     before = bundle.read_bytes()
     with pytest.raises(UserError, match="--force"):
