@@ -102,6 +102,7 @@ BAD = [
     (("decode", "b.pt", "--session", "s.nwb", "--start", "nan"), "seconds"),
     (("decode", "b.pt", "--lateness", "nan"), "milliseconds"),
     (("decode", "b.pt", "--lateness", "-1"), "milliseconds"),
+    (("view", "--snapshot", "new.txt"), "ends in .png"),
     (("replay", "text.nwb"), "expected an NWB"),
     (("replay", "s.nwb", "--start", "9000"), "found none"),
     (("replay", "s.nwb", "--start", "5", "--stop", "2"), "found none"),
@@ -119,6 +120,7 @@ if Path("/proc/self").is_dir():
         (("evaluate", "s.nwb", "--task", TASK, "--report", "/proc/new"), "cannot make the folder"),
         (("demo", "--session", "s.nwb", "--out", "/proc/new"), "cannot make the folder"),
         (("decode", "b.pt", "--record", "/proc/new.nwb"), "name another folder"),
+        (("view", "--snapshot", "/proc/new.png"), "name another folder"),
     ]
 
 

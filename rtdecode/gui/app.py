@@ -18,6 +18,7 @@ from PyQt6.QtGui import QFont, QFontDatabase
 from PyQt6.QtWidgets import QApplication
 
 from rtdecode.errors import UserError
+from rtdecode.files import check_writable, made_folder
 from rtdecode.gui.feed import Feed
 from rtdecode.gui.packets import Batch
 from rtdecode.gui.remote import Remote
@@ -198,8 +199,11 @@ def run_view(options: ViewOptions) -> int:
     Raises
     ------
     UserError
-        If there is no screen and no picture was asked for.
+        If there is no screen and no picture was asked for, or the picture cannot be saved.
     """
+    if options.snapshot is not None:
+        made_folder(options.snapshot.parent)
+        check_writable(options.snapshot, force=True, ending=".png")
     offscreen = options.offscreen or not has_screen()
     if offscreen and not options.snapshot:
         raise UserError(
@@ -261,7 +265,10 @@ def _run(app: QApplication, display: Display, options: ViewOptions, *, offscreen
     if options.snapshot:
         display.frame()
         app.processEvents()
-        display.window.save_picture(options.snapshot)
+        try:
+            display.window.save_picture(options.snapshot)
+        except OSError as error:
+            raise UserError(f"expected to save the picture, found that {error}") from error
     display.window.close()
     display.stop()
     return 0

@@ -322,7 +322,7 @@ class DisplayWindow(QMainWindow):
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         if not self.grab().save(str(path)):
-            raise OSError(f"the picture could not be written to {path}: is its ending .png?")
+            raise OSError(f"the picture could not be written to {path}")
 
 
 def window_text(said: str) -> str:
