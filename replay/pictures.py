@@ -132,7 +132,7 @@ def take_pictures(scene: Scene, folder: Path, out: Path) -> None:
             picture = out / f"display-{scene.name}-{theme}.png"
             view = ["view", "--offscreen", "--theme", theme, "--size", SIZE, *seen]
             log = folder / f"{theme}.log"
-            processes.start(f"{theme} display", [*view, "--snapshot", picture], log=log)
+            processes.start(f"{theme} display", [*view, "--snapshot", picture, "--force"], log=log)
         if scene.fires_at:
             _practise(time.monotonic() + PATIENCE_S)
         replay = ["replay", scene.session, *stretch, "--wait", "decoder"]

@@ -153,6 +153,7 @@ def view(
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Pictures of the stimuli, named by label.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Show a decoder at work: its decisions, the spikes, its health."""
     from rtdecode.gui.app import ViewOptions, run_view, size_of
@@ -166,6 +167,7 @@ def view(
         theme=theme,
         size=size_of(size),
         images=images,
+        force=force,
     )
     raise typer.Exit(run_view(options))
 

@@ -103,6 +103,7 @@ BAD = [
     (("decode", "b.pt", "--lateness", "nan"), "milliseconds"),
     (("decode", "b.pt", "--lateness", "-1"), "milliseconds"),
     (("view", "--snapshot", "new.txt"), "ends in .png"),
+    (("view", "--snapshot", "mine"), "--force"),
     (("replay", "text.nwb"), "expected an NWB"),
     (("replay", "s.nwb", "--start", "9000"), "found none"),
     (("replay", "s.nwb", "--start", "5", "--stop", "2"), "found none"),

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ class ViewOptions:
         Width and height, pixels; (0, 0) for the remembered one.
     images : Path or None
         A folder with pictures of the stimuli, named by label.
+    force : bool
+        Save over a picture that is there.
     settings : Path or None
         Where layout and choices are kept; None for the user's own place, or nowhere without
         a screen.
@@ -68,6 +71,7 @@ class ViewOptions:
     theme: str = ""
     size: tuple[int, int] = (0, 0)
     images: Path | None = None
+    force: bool = False
     settings: Path | None = None
 
 
@@ -203,7 +207,7 @@ def run_view(options: ViewOptions) -> int:
     """
     if options.snapshot is not None:
         made_folder(options.snapshot.parent)
-        check_writable(options.snapshot, force=True, ending=".png")
+        check_writable(options.snapshot, options.force, ending=".png")
     offscreen = options.offscreen or not has_screen()
     if offscreen and not options.snapshot:
         raise UserError(
@@ -241,20 +245,22 @@ def _run(app: QApplication, display: Display, options: ViewOptions, *, offscreen
     stops_at_end = options.until_end or (offscreen and options.after_s is None)
 
     failure: list[Exception] = []
+    stopped = threading.Event()
 
     def frame() -> None:
         try:
             display.frame()
         except Exception as error:  # noqa: BLE001 - Qt would print it; it is raised below
             failure.append(error)
-        if failure or _is_due(display, options.after_s, stops_at_end):
+        if failure or stopped.is_set() or _is_due(display, options.after_s, stops_at_end):
             app.quit()
 
     timer = QTimer()
     timer.timeout.connect(frame)
-    # A signal reaches Python at the next frame, as the timer runs Python.
+    # A signal reaches Python at the next frame, as the timer runs Python. Only there it ends the
+    # loop: a `quit` before the loop has begun is lost, and the display would run for ever.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: app.quit())
+        signal.signal(number, lambda *_: stopped.set())
     display.start()
     display.window.show()
     timer.start(FRAME_MS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,27 @@ def test_without_a_screen_a_picture_must_be_asked_for(monkeypatch: pytest.Monkey
     monkeypatch.setattr(app, "has_screen", lambda: False)
     with pytest.raises(UserError, match="--snapshot"):
         app.run_view(app.ViewOptions())
+
+
+def test_a_stop_before_the_loop_has_begun_ends_it_and_saves(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lsl_config: Path
+) -> None:
+    began, handlers = app.Display.start, (signal.getsignal(signal.SIGTERM), signal.getsignal(2))
+
+    def start(display: app.Display) -> None:
+        began(display)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(app.Display, "start", start)
+    picture = tmp_path / "new.png"
+    try:
+        assert app.run_view(app.ViewOptions(snapshot=picture, offscreen=True)) == 0
+    finally:
+        signal.signal(signal.SIGTERM, handlers[0])
+        signal.signal(signal.SIGINT, handlers[1])
+    assert not QImage(str(picture)).isNull()
+    with pytest.raises(UserError, match="--force"):
+        app.run_view(app.ViewOptions(snapshot=picture, offscreen=True))
 
 
 def test_sizes_are_read_or_refused() -> None:
