@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from rtdecode.engine import EngineSettings
 from rtdecode.markers import AS_THEY_ARE, MarkerMap
 from rtdecode.microseconds import US_PER_MS
-from rtdecode.rig import EngineSection, OutputsSection, Rig
+from rtdecode.rig import EngineSection, OutputsSection, Rig, SubjectSection
 from rtdecode.trigger import TriggerSettings
 
 
@@ -46,6 +46,8 @@ class LiveSettings:
         When a trigger fires, and what it sets off.
     backend : str
         What computes the probabilities; see ``rtdecode.backends``.
+    subject : SubjectSection
+        The animal, for the record.
     """
 
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -63,6 +65,7 @@ class LiveSettings:
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     outputs: OutputsSection = field(default_factory=OutputsSection)
     backend: str = "torchscript"
+    subject: SubjectSection = field(default_factory=SubjectSection)
 
 
 def windows_of(section: EngineSection) -> EngineSettings:
@@ -101,4 +104,5 @@ def settings_of(rig: Rig, once: bool = False, most_windows: int = 0) -> LiveSett
         trigger=rig.trigger,
         outputs=rig.outputs,
         backend=section.backend,
+        subject=rig.subject,
     )

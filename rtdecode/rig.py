@@ -160,6 +160,31 @@ class RecordSection(Section):
     file: Annotated[File, Field(description="The NWB file that is written; empty: none")] = None
 
 
+class SubjectSection(Section):
+    """The animal, as the record's NWB file tells of it."""
+
+    id: Annotated[
+        str,
+        Field(
+            pattern=r"^[^/\\]*$",
+            description="The animal's name in the lab, without slashes; empty: not told",
+            examples=["M0412"],
+        ),
+    ] = ""
+    species: Annotated[str, Field(description="In Latin", examples=["Mus musculus"])] = ""
+    sex: Annotated[
+        Literal["M", "F", "O", "U"], Field(description="Male, female, other, unknown")
+    ] = "U"
+    age: Annotated[
+        str,
+        Field(
+            pattern=r"^(P\d+(\.\d+)?[DWMY](/(P\d+(\.\d+)?[DWMY])?)?)?$",
+            description="As ISO 8601 has it: P90D is 90 days; P90D/ is 90 days or more",
+            examples=["P90D"],
+        ),
+    ] = ""
+
+
 class DisplaySection(Section):
     """The display that is opened with the decoder."""
 
@@ -196,4 +221,5 @@ class Rig(Section):
     outputs: OutputsSection = OutputsSection()
     markers: MarkersSection = MarkersSection()
     record: RecordSection = RecordSection()
+    subject: SubjectSection = SubjectSection()
     display: DisplaySection = DisplaySection()

@@ -39,7 +39,7 @@ FIELDS = dict(models())
 
 
 def test_the_sections_are_there():
-    tables = {"streams", "engine", "trigger", "outputs", "markers", "record", "display"}
+    tables = {"streams", "engine", "trigger", "outputs", "markers", "record", "subject", "display"}
     assert set(Rig.model_fields) == {"bundle", "name"} | tables
     assert len(FIELDS) > 30
 

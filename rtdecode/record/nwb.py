@@ -37,9 +37,11 @@ from rtdecode.session.write import nwb_file
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
+    from pynwb.file import Subject
 
 MODULE = "rtdecode"
 ROWS, POSTERIORS = "spike_rows", "posteriors"
+SUBJECT = ("id", "species", "sex", "age")
 LEVEL = 1  # of gzip: half the size, and several times as fast as the usual 4
 MOST_AHEAD_US = 1 * US_PER_S
 LATEST_US = round(MAX_S * US_PER_S)
@@ -95,12 +97,29 @@ def record_of(journal: JournalReader, name: str) -> tuple[NWBFile, int]:
     session = _session(journal, streams, name, zero_us)
     started = datetime.datetime.fromtimestamp(journal.about.started_s, datetime.UTC)
     nwb = nwb_file(session, started)
+    nwb.subject = _subject(journal)
     module = ProcessingModule(name=MODULE, description="what rtdecode heard and said")
     nwb.notes = _about(journal, streams)
     nwb.add_processing_module(module)
     for interface in _interfaces(journal, streams, zero_us):
         module.add(interface)
     return nwb, n
+
+
+def _subject(journal: JournalReader) -> Subject | None:
+    """The animal, where the rig's settings tell of one."""
+    from pynwb.file import Subject
+
+    said = journal.about.settings.get("subject")
+    told = said if isinstance(said, dict) else {}
+    texts = {
+        name: text.replace("\0", "")
+        for name, text in told.items()
+        if name in SUBJECT and isinstance(text, str) and text
+    }
+    if "id" not in texts:
+        return None
+    return Subject(subject_id=texts.pop("id"), **texts)
 
 
 class _Rows:

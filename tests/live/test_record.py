@@ -44,6 +44,8 @@ def replayed(session_file, bundle, stretch, tmp_path_factory):
 
     folder, commands = tmp_path_factory.mktemp("replayed"), Commands()
     live = ["--record", folder / "run.nwb", "--posteriors", folder / "live.npz"]
+    for said in ("id=M0412", "species=Mus musculus", "sex=U", "age=P90D"):
+        live += ["-o", f"subject.{said}"]
     try:
         decoder = commands.start("decode", bundle, "--once", "--lateness", "1000", *live)
         between = [f"--start={stretch[0]:.6f}", f"--stop={stretch[1]:.6f}"]
@@ -101,8 +103,10 @@ def test_others_read_a_record(replayed, bundle):
         module = nwb.processing["rtdecode"]
         about, windows = json.loads(nwb.notes), module["decisions"].data[:]
         posteriors = module["posteriors"].data[:]
-        units = nwb.units.to_dataframe()
+        units, animal = nwb.units.to_dataframe(), nwb.subject
     assert about["bundle"]["sha256"] == file_sha256(bundle)
+    assert (animal.subject_id, animal.species) == ("M0412", "Mus musculus")
+    assert (animal.sex, animal.age) == ("U", "P90D")
     assert about["settings"]["engine"]["lateness_us"] == 1_000_000
     assert set(about["versions"]) >= {"python", "rtdecode", "numpy", "torch", "pylsl"}
     assert about["finished"] is True
