@@ -86,6 +86,8 @@ TABLES: dict[str, tuple[str, Callable[[Figures], Iterator[Row]]]] = {
     "latency": ("latency", latency_rows),
     "latency-one-bin": ("latency-one-bin", latency_rows),
     "latency-realtime": ("latency-realtime", latency_rows),
+    "latency-off": ("latency-off", latency_rows),
+    "latency-onnx": ("latency-onnx", latency_rows),
     "stages": ("latency", stage_rows),
     "record": ("record", record_rows),
     "kernels": ("kernels", columns("name", "n", "us_per_window", "ratio", "equal")),
