@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 
 from offline.models.data import TrainingData
 from offline.models.deep import (
@@ -42,6 +43,9 @@ MODELS: dict[str, Fitter] = {
     "distilled": fit_distilled,
 }
 
+# They show a bar of their own, with how well they do.
+NETWORKS = ("shallow", "cnn", "gru", "residual", "ensemble", "distilled")
+
 
 def fit_model(name: str, data: TrainingData, seed: int = 0) -> torch.nn.Module:
     """Fit a model by name; it takes counts and gives calibrated probabilities.
@@ -53,7 +57,12 @@ def fit_model(name: str, data: TrainingData, seed: int = 0) -> torch.nn.Module:
     """
     if name not in MODELS:
         raise UserError(f"a model is one of {', '.join(MODELS)}; found {name!r}")
-    return MODELS[name](data, seed).eval()
+    if name in NETWORKS:
+        return MODELS[name](data, seed).eval()
+    trials, bins, units = data.counts.shape
+    about = f"fitting {name} to {trials} trials of {bins} bins and {units} units"
+    with Console(stderr=True).status(about):
+        return MODELS[name](data, seed).eval()
 
 
 def predict(
