@@ -36,10 +36,9 @@ fuzz: .venv/.installed
 		"with venv: install python3.11 and python3.11-venv, or name one: make PYTHON=/path/to/python"; \
 		exit 1; }
 	"$(PYTHON)" -m venv .venv
-	# Python compiles a module when it first imports it; pip would compile all, for over a minute.
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; \
-	then $(BIN)/pip install --no-compile -e '.[all]' -c constraints.txt; \
-	else $(BIN)/pip install --no-compile -e '.[gui,nwb,onnx,serial,bridge,test]'; fi
+	then $(BIN)/pip install -e '.[all]' -c constraints.txt; \
+	else $(BIN)/pip install -e '.[gui,nwb,onnx,serial,bridge,test]'; fi
 	touch $@
 
 clean:
