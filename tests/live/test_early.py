@@ -1,5 +1,6 @@
 """Decisions that fall early: live over LSL, from the record and on the virtual clock the same."""
 
+import gc
 import json
 
 import h5py
@@ -145,6 +146,9 @@ def test_a_successor_must_decide_early_too(early_bundle, bundle):
     assert (live.decoder, live.engine.rule) == (running, rule)
     live.swap(successor := Decoder.load(early_bundle))
     assert live.engine.rule == StoppingRule(successor.predict_upto, rule.steps, 0.4)
+    # Its streams go with it, or whoever comes next hears two decoders.
+    del live
+    gc.collect()
 
 
 def test_early_and_sliding_are_refused_together(commands, early_bundle):
