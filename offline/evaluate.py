@@ -284,8 +284,9 @@ def evaluate(
     """Measure models on sessions; figures as JSON and a page with plots, if wanted."""
     from rich.console import Console
 
-    from offline.evaluation_page import page_file, write_page
+    from offline.evaluation_page import write_page
     from rtdecode.files import check_writable, written_whole
+    from rtdecode.session.report import page_path
 
     unknown = [name for name in settings.models if name not in MODELS]
     if unknown or not settings.models:
@@ -293,7 +294,7 @@ def evaluate(
     if json_path is not None:
         check_writable(json_path, force)
     check_device(settings.device)
-    page = page_file(report, force) if report is not None else None
+    page = page_path(report, force) if report is not None else None
     console = Console(stderr=True)
     records = []
     for number, path in enumerate(paths, 1):

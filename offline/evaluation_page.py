@@ -12,19 +12,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from rtdecode.files import check_writable, made_folder, written_whole
+from rtdecode.files import written_whole
 
 INK, CONTROL = "#2b6cb0", "#a0aec0"
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:60rem;margin:2rem auto;"
     "padding:0 1rem} img{max-width:100%} pre{background:#f6f6f6;padding:.8rem;overflow:auto}"
 )
-
-
-def page_file(folder: Path, force: bool) -> Path:
-    """Where the page of a folder goes; the folder is made. UserError if a page is there."""
-    check_writable(made_folder(folder) / "index.html", force)
-    return folder / "index.html"
 
 
 def write_page(records: Sequence[dict[str, Any]], path: Path) -> None:

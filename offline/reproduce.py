@@ -184,8 +184,7 @@ def reproduce(
     workers : int
         Processes of a local cluster.
     """
-    folder = out / "cells"
-    made_folder(folder)
+    folder = made_folder(out / "cells")
     everything = cells(paths, quick=quick)
     missing = [cell for cell in everything if not (folder / cell.name).exists()]
     if missing:

@@ -218,16 +218,20 @@ def compile_pump(engine: Engine, sums: Sums) -> None:
     Compiled once a machine; some 10 s then. Does nothing where liblsl cannot be
     called from compiled code.
     """
+    streams = 1 if engine.parts is None else len(engine.parts.aside)
     try:
-        if engine.parts is None:
-            NativePump(NoInlet(), engine, sums).until(FOREVER_US, 0, FOREVER_US)
-            return
-        from rtdecode.pump_several import SeveralPump
-
-        inlets = [NoInlet()] * len(engine.parts.aside)
-        SeveralPump(inlets, engine, sums).until(FOREVER_US, 0, FOREVER_US)
+        _native_pump([NoInlet()] * streams, engine, sums).until(FOREVER_US, 0, FOREVER_US)
     except (OSError, RuntimeError):
         return
+
+
+def _native_pump(inlets: Sequence[SpikeInlet | NoInlet], engine: Engine, sums: Sums) -> Pump:
+    """Of one stream or several, as the engine expects."""
+    if engine.parts is None:
+        return NativePump(inlets[0], engine, sums)
+    from rtdecode.pump_several import SeveralPump
+
+    return SeveralPump(inlets, engine, sums)
 
 
 def make_pump(inlets: Sequence[RowInlet], engine: Engine, sums: Sums, native: bool = True) -> Pump:
@@ -236,10 +240,6 @@ def make_pump(inlets: Sequence[RowInlet], engine: Engine, sums: Sums, native: bo
     if not native or len(spikes) < len(inlets):
         return PlainPump(inlets, engine, sums)
     try:
-        if engine.parts is None:
-            return NativePump(spikes[0], engine, sums)
-        from rtdecode.pump_several import SeveralPump
-
-        return SeveralPump(spikes, engine, sums)
+        return _native_pump(spikes, engine, sums)
     except (OSError, RuntimeError):
         return PlainPump(inlets, engine, sums)
