@@ -182,10 +182,21 @@ class LiveDecoder:
     def _wait_for(self, name: str, form: streams.Format) -> list[streams.Found]:
         """The stream, or all; none where we are told to stop first."""
         self._enter(State.WAITING, f"waiting for {sources.sought(name, form)}")
-        found = sources.wait_for(name, form, HEALTH_US / US_PER_S, self._wait_on)
+        look_s = HEALTH_US / US_PER_S
+        if name == sources.ALL:
+            found = sources.wait_for_all(form, look_s, self._wait_on, self._suffice)
+        else:
+            found = sources.wait_for(name, form, look_s, self._wait_on)
         for stream in found:
             self._record({PLAYED[form]: stream.uid})
         return found
+
+    def _suffice(self, found: Sequence[streams.Found]) -> bool:
+        alone = len(self.settings.spikes) + len(self.settings.counts) == 1
+        lack = sources.lack_of_units(found, self.decoder.info.unit_ids) if alone else ""
+        if lack:
+            self._enter(State.WAITING, f"waiting for more streams: {lack}")
+        return not lack
 
     def _record(self, uids: Mapping[str, str]) -> None:
         """Have streams recorded, from before we hear them ourselves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,33 +14,66 @@ from rtdecode.errors import UserError
 from rtdecode.session.model import Units
 
 ALL = "all"
+# A probe's sender may be started this long after the first one's.
+GATHER_S = 15.0
 
 
 def wait_for(
     name: str, form: streams.Format, look_s: float, goes_on: Callable[[], bool]
 ) -> list[streams.Found]:
-    """The stream of this name or form as soon as it is there.
+    """The stream of this name, or the only one of this form, as soon as it is there.
 
     Parameters
     ----------
     name : str
-        Empty for the only one of the form; ``all`` for every one of it.
+        Empty for the only one of the form.
     form : Format
     look_s : float
         How long each look lasts, seconds.
     goes_on : callable
         Asked before every look whether to go on; none is the answer where not.
     """
-    lookout = streams.Lookout("" if name == ALL else name, form)
+    lookout = streams.Lookout(name, form)
     while goes_on():
-        if name == ALL:
-            found = lookout.wait_all(look_s)
-        else:
-            one = lookout.wait(look_s)
-            found = [] if one is None else [one]
-        if found:
+        if (found := lookout.wait(look_s)) is not None:
+            return [found]
+    return []
+
+
+def wait_for_all(
+    form: streams.Format,
+    look_s: float,
+    goes_on: Callable[[], bool],
+    suffices: Callable[[Sequence[streams.Found]], bool],
+) -> list[streams.Found]:
+    """Every stream of a form: as soon as they suffice, or all that come soon after the first.
+
+    Parameters
+    ----------
+    form, look_s, goes_on
+        As in `wait_for`.
+    suffices : callable
+        Whether these are enough.
+    """
+    lookout = streams.Lookout("", form)
+    first_s = None
+    while goes_on():
+        if not (found := lookout.wait_all(look_s)):
+            continue
+        first_s = first_s or time.monotonic()
+        if suffices(found) or time.monotonic() > first_s + GATHER_S:
             return found
     return []
+
+
+def lack_of_units(found: Sequence[streams.Found], unit_ids: Sequence[int]) -> str:
+    """Which units streams lack, in words; empty where none, or one does not tell its own."""
+    told = [_inlet_of(stream).units().ids.tolist() for stream in found]
+    missing = set(unit_ids).difference(*told)
+    if not missing or not all(told):
+        return ""
+    names = ", ".join(stream.name for stream in found)
+    return f"{len(unit_ids) - len(missing)} of the bundle's {len(unit_ids)} units are in {names}"
 
 
 def sought(name: str, form: streams.Format) -> str:

@@ -129,6 +129,18 @@ def test_what_each_probe_loses_is_counted_apart(commands, bundle):
     assert lost["probe-b"] >= 20
 
 
+def test_a_probe_that_comes_late_is_waited_for(commands, bundle):
+    """Each probe's sender is started by hand, one after the other."""
+    commands.start("decode", bundle, "--spikes", "all")
+    commands.start_python(PROBE_SOURCE, bundle, "a", 0, "markers")
+    health = HealthWatcher()
+    said, _ = health.until(lambda said: "waiting for more streams" in said["message"])
+    assert "units are in probe-a" in said["message"]
+    commands.start_python(PROBE_SOURCE, bundle, "b", 1)
+    said, _ = health.until(decoding(3))
+    assert [stream["name"] for stream in said["streams"]] == ["probe-a", "probe-b"]
+
+
 def test_a_unit_of_two_streams_is_refused(commands, bundle):
     decoder = commands.start("decode", bundle, "--spikes", "all")
     commands.start_python(PROBE_SOURCE, bundle, "a", 0)
