@@ -176,6 +176,20 @@ def session_load(
     bench_session_load(repeats, figures, force)
 
 
+@app.command("record-file")
+def record_file(
+    rows: Annotated[str, typer.Option(help="Of the journals, with commas between.")] = (
+        "2000000,20000000"
+    ),
+    figures: JsonFile = None,
+    force: Force = False,
+) -> None:
+    """Make the files of records, short and long: time and memory."""
+    from benchmarks.record_file import bench_record_file
+
+    bench_record_file(tuple(int(n) for n in rows.split(",")), figures, force)
+
+
 @app.command(hidden=True)
 def echo(
     realtime: Annotated[bool, typer.Option("--realtime", help="Real-time scheduling.")] = False,

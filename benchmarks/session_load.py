@@ -10,7 +10,6 @@ running speed. Memory is the process's high-water mark less what it held before.
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import numpy as np
 import psutil
 import typer
 
+from benchmarks.peak import peak_bytes
 from rtdecode.errors import UserError
 
 UNITS, SPIKES, PRESENTATIONS = 600, 10_000_000, 12_000
@@ -165,21 +165,8 @@ def measure(reader: str, path: str) -> None:
     start = time.perf_counter()
     kept = load(Path(path))
     seconds = time.perf_counter() - start
-    peak = _peak_bytes()
+    peak = peak_bytes()
     print(json.dumps({"reader": reader, "s": seconds, "bytes": peak - before, **_counts(kept)}))
-
-
-def _peak_bytes() -> int:
-    """High-water mark of this process's memory."""
-    if platform.system() == "Windows":
-        return int(psutil.Process().memory_info().peak_wset)
-    if platform.system() == "Linux":
-        # Not ru_maxrss: that of a child begins with its parent's, even after exec.
-        status = Path("/proc/self/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _counts(kept: tuple[int, int, int]) -> dict[str, int]:

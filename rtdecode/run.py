@@ -28,6 +28,7 @@ from rtdecode.posteriors import PosteriorLog
 from rtdecode.record.about import about_run
 from rtdecode.record.again import open_again
 from rtdecode.record.recording import Recording, check_record
+from rtdecode.record.share import share_bar
 from rtdecode.session import read_session
 from rtdecode.session.model import Session
 from rtdecode.session.quality import QualityFilter
@@ -110,8 +111,8 @@ def _recorded(live: LiveDecoder, files: Files) -> Iterator[None]:
     try:
         yield
     finally:
-        with console.status("finishing the record"):
-            said = live.recording.finish()
+        with share_bar("finishing the record", console) as show:
+            said = live.recording.finish(show)
         console.print(said, highlight=False)
 
 

@@ -9,7 +9,6 @@ of the LSL clock, as everywhere.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from rtdecode.process_birth import birth_of
 ABOUT, ENDED = "about.json", "ended.json"
 SUFFIX = ".journal"
 LONGEST_ABOUT = 1 << 26
+STRETCH_BYTES = 6 << 20
 ROW = np.dtype([("time_us", "<i8"), ("arrival_us", "<i8"), ("unit_id", "<i4"), ("sequence", "<i4")])
 
 
@@ -243,22 +243,36 @@ class JournalReader:
         """The streams of a role, in the order in which they were opened."""
         return [stream for stream in self.about.streams if stream.role == role]
 
-    def rows(self, key: str) -> NDArray[np.void]:
-        """Rows of a spike stream, (n,) of ``ROW``, in order of arrival; a map of the file."""
-        return self._records(f"{key}.rows", ROW)
+    def n_bytes(self) -> int:
+        """How large it is."""
+        return sum(path.stat().st_size for path in self.folder.iterdir())
 
-    def posteriors(self, key: str, classes: int) -> NDArray[np.void]:
-        """Posteriors, (n,) of ``posterior_dtype``; a map of the file."""
-        return self._records(f"{key}.posteriors", posterior_dtype(classes))
+    def n_rows(self, key: str) -> int:
+        """How many rows of a spike stream there are."""
+        return self._number(f"{key}.rows", ROW)
 
-    def _records(self, name: str, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    def rows(self, key: str) -> Iterator[NDArray[np.void]]:
+        """Rows of a spike stream in order of arrival: stretches (n,) of ``ROW``."""
+        return self._stretches(f"{key}.rows", ROW)
+
+    def n_posteriors(self, key: str, classes: int) -> int:
+        """How many posteriors there are."""
+        return self._number(f"{key}.posteriors", posterior_dtype(classes))
+
+    def posteriors(self, key: str, classes: int) -> Iterator[NDArray[np.void]]:
+        """Posteriors: stretches (n,) of ``posterior_dtype``."""
+        return self._stretches(f"{key}.posteriors", posterior_dtype(classes))
+
+    def _number(self, name: str, dtype: np.dtype[np.void]) -> int:
         path = self.folder / name
-        n = path.stat().st_size // dtype.itemsize if path.is_file() else 0
-        if not n:
-            return np.empty(0, dtype)
-        with path.open("rb") as file:
-            view = mmap.mmap(file.fileno(), n * dtype.itemsize, access=mmap.ACCESS_READ)
-        return np.frombuffer(view, dtype)
+        return path.stat().st_size // dtype.itemsize if path.is_file() else 0
+
+    def _stretches(self, name: str, dtype: np.dtype[np.void]) -> Iterator[NDArray[np.void]]:
+        """What a file holds in pieces: that of a long run fits in no memory."""
+        n, many = self._number(name, dtype), max(1, STRETCH_BYTES // dtype.itemsize)
+        for first in range(0, n, many):
+            count, offset = min(many, n - first), first * dtype.itemsize
+            yield np.fromfile(self.folder / name, dtype, count, offset=offset)
 
     def texts(self, key: str) -> Iterator[Text]:
         """Texts in order of arrival; a last line that was cut off is left out."""

@@ -16,8 +16,8 @@ from pydantic import BaseModel, Field, ValidationError
 from rtdecode.engine import EngineSettings
 from rtdecode.errors import UserError
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_S
+from rtdecode.record.frame import PLACE, ROWS
 from rtdecode.record.journal import speed_of
-from rtdecode.record.nwb import MODULE, ROWS
 from rtdecode.record.roles import COUNTS, DECISIONS
 from rtdecode.session.hdf5 import (
     Table,
@@ -29,7 +29,6 @@ from rtdecode.session.hdf5 import (
     subgroup,
 )
 
-PLACE = f"processing/{MODULE}"
 NOTES = "general/notes"
 MINUTE_US = 60 * US_PER_S
 WIDEST_US = FOREVER_US // 4

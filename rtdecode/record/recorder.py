@@ -223,7 +223,7 @@ def finish(folder: Path, file: Path, tell: Tell) -> None:
     from rtdecode.record.nwb import write_record
 
     try:
-        n = write_record(JournalReader(folder), file)
+        n = write_record(JournalReader(folder), file, lambda share: tell({"share": share}))
     except (OSError, UserError) as error:
         why = f"{file} could not be written ({error}); what was recorded lies in {folder}: "
         tell({"failed": why + f"make room, then rtdecode recover {folder}"})

@@ -17,6 +17,7 @@ from typing import Any
 from rtdecode.errors import UserError
 from rtdecode.files import check_writable
 from rtdecode.record.journal import check_at_rest, journal_of
+from rtdecode.record.share import OnShare
 
 START_S = 30.0  # a cold start imports much
 LOOK_S = 0.2
@@ -49,6 +50,7 @@ class Recording:
         self.trouble = ""
         self._told = ""
         self._finishing = False
+        self._on_share: OnShare = lambda share: None
         self._opened: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "rtdecode.record.recorder"],
@@ -99,8 +101,15 @@ class Recording:
         """What the health message says of the record."""
         return {"file": str(self.file), "state": self.state, "message": self.trouble}
 
-    def finish(self) -> str:
-        """End the record and wait until its file is whole; what is to be said of it."""
+    def finish(self, on_share: OnShare = lambda share: None) -> str:
+        """End the record and wait until its file is whole; what is to be said of it.
+
+        Parameters
+        ----------
+        on_share : callable
+            Told now and then, from another thread, how much of the file is written, 0 to 1.
+        """
+        self._on_share = on_share
         self._finishing = True
         self._say({"end": True})
         self._process.wait()
@@ -134,6 +143,8 @@ class Recording:
     def _take(self, said: dict[str, Any]) -> None:
         if "opened" in said:
             self._opened.put(said)
+        elif "share" in said:
+            self._on_share(said["share"])
         elif "failed" in said:
             self.state, self.trouble = "failed", str(said["failed"])
         elif "written" in said:

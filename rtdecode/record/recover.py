@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 from rich.console import Console
 
@@ -10,6 +11,8 @@ from rtdecode.errors import UserError
 from rtdecode.files import check_writable
 from rtdecode.record.journal import SUFFIX, JournalReader, check_at_rest, remove
 from rtdecode.record.nwb import write_record
+from rtdecode.record.share import OnShare, share_bar
+from rtdecode.stop_signals import on_stop_signals
 
 
 def recover_record(folder: Path, force: bool = False) -> Path:
@@ -26,10 +29,19 @@ def recover_record(folder: Path, force: bool = False) -> Path:
     if file == folder:
         raise UserError(f"expected a journal named RUN.nwb{SUFFIX}, found {folder}: rename it")
     check_writable(file, force)
+    stopping = Event()
+    console = Console(stderr=True, emoji=False)
     try:
-        with Console(stderr=True).status(f"writing {file}"):
-            write_record(journal, file)
+        with on_stop_signals(stopping.set), share_bar(f"writing {file}", console) as show:
+            write_record(journal, file, lambda share: _go_on(show, share, stopping))
     except OSError as error:
         raise UserError(f"{file} could not be written ({error}): make room, try again") from error
     remove(folder)
     return file
+
+
+def _go_on(show: OnShare, share: float, stopping: Event) -> None:
+    """Show how far it is; stop here if that was asked for, not within HDF5."""
+    show(share)
+    if stopping.is_set():
+        raise KeyboardInterrupt

@@ -13,7 +13,7 @@ import pynwb.core
 from rtdecode.engine import Engine
 from rtdecode.record.again import decode_record
 from rtdecode.record.journal import JournalReader
-from rtdecode.record.nwb import record_of, write_record
+from rtdecode.record.nwb import write_record
 from rtdecode.record.read import is_record, read_record
 from rtdecode.session import read_session
 from rtdecode.session.quality import QualityFilter
@@ -251,12 +251,15 @@ class DamagedJournal:
         (journal / spoiled).write_bytes(content)
 
     def use(self, folder):
-        record_of(JournalReader(folder / "run.nwb.journal"), "run")
+        write_record(JournalReader(folder / "run.nwb.journal"), folder / "run.nwb")
+        (folder / "run.nwb").unlink()
 
 
 def remember_types():
-    """Let pynwb copy its map of types once, not for every object: most of a case's time."""
+    """Let pynwb copy its map of types once and write no schema: most of a case's time."""
     pynwb.core.get_type_map = functools.cache(pynwb.get_type_map)
+    write = pynwb.NWBHDF5IO.write
+    pynwb.NWBHDF5IO.write = functools.partialmethod(write, cache_spec=False)
 
 
 def clear(folder):
