@@ -26,13 +26,16 @@ from rtdecode.splits import SplitKind
 from rtdecode.windows import WindowSpec
 
 Kind = Literal["within", "early", "zero-shot", "curve"]
-CONTROLS = "controls"
+CONTROLS, DIRECTION = "controls", "drifting-gratings-direction"
 # The first 50 ms still show the image before.
 WHOLE = WindowSpec.parse("50:250")
 IMAGE = WindowSpec.parse("50:250:50")
 # Where the model chooses its own window out of this one, on training trials.
 WIDE = WindowSpec.parse("0:300:25")
 WINDOW_OF = {"cnn": IMAGE, "gru": IMAGE, "window-lda": WIDE}
+# A drifting grating lasts two seconds, and the whole of it is decoded.
+GRATING = WindowSpec.parse("50:2050")
+WIDE_GRATING = WindowSpec.parse("0:2000:250")
 MODELS_OF: dict[tuple[str, SplitKind], tuple[str, ...]] = {
     ("natural-scenes", "chronological"): (
         *("lda", "window-lda", "grey-lda", "residual", "ensemble", "distilled"),
@@ -47,7 +50,7 @@ MODELS_OF: dict[tuple[str, SplitKind], tuple[str, ...]] = {
         *("lda", "window-lda", "grey-lda", "residual", "ensemble"),
         *("poisson", "shallow", "logistic"),
     ),
-    ("drifting-gratings-direction", "chronological"): (
+    (DIRECTION, "chronological"): (
         *("lda", "window-lda", "grey-lda", "residual", "ensemble"),
         *("poisson", "shallow", "logistic"),
     ),
@@ -106,15 +109,22 @@ class Cell:
         return f"{self.path.stem}.{s.task}.{s.split}.{self.model}.json"
 
 
+def window_of(task: str, model: str) -> WindowSpec:
+    """The window of a task, in the bins that a model wants."""
+    if task == DIRECTION:
+        return WIDE_GRATING if model == "window-lda" else GRATING
+    return WINDOW_OF.get(model, WHOLE)
+
+
 def cells(paths: Sequence[Path], *, quick: bool = False) -> list[Cell]:
     """All cells of the table; the controls of each task are cells too."""
     found = []
     for (task, split), models in (QUICK if quick else MODELS_OF).items():
-        base = Settings(task, WHOLE, (), split)
+        base = Settings(task, window_of(task, CONTROLS), (), split)
         for path in paths:
             found.append(Cell(path, base))
             for model in models:
-                window = WINDOW_OF.get(model, WHOLE)
+                window = window_of(task, model)
                 found.append(
                     Cell(path, replace(base, models=(model,), window=window, controls=False))
                 )
