@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.animals import read_animal
 from offline.calibration_curve import Stretch, calibration_curve
 from offline.controls import grey_task
 from offline.evaluate import pooled_accuracy
 from offline.grey import grey_windows
-from offline.learning_curves import learn_from, learning_curve, read_animal
+from offline.learning_curves import learn_from, learning_curve
 from offline.models.registry import predict
 from offline.protocol import Outcome, summarise
 from offline.zero_shot import (

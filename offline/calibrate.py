@@ -21,12 +21,23 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
+from offline.animals import NewAnimal
 from offline.geometry import fit_with_geometry
+from offline.kinds_decoder import (
+    KindsClassifier,
+    SharedKinds,
+    Shown,
+    fit_with_kinds,
+    kinds_in,
+)
 from offline.live_trials import LiveTrials, Trials
+from offline.models.calibration import Sharpness
 from offline.models.data import TrainingData
-from offline.models.linear import LinearClassifier, fit_lda
+from offline.models.linear import LinearClassifier, LinearMap, fit_lda
 from offline.models.registry import predict
 from offline.protocol import Outcome, summarise
+from offline.transfer import UNIT_KINDS
+from offline.unit_kinds import UnitKinds
 from rtdecode import control
 from rtdecode.bundle import BundleInfo, SessionUsed, load_bundle, save_bundle
 from rtdecode.errors import UserError
@@ -71,17 +82,23 @@ class CalibrationSettings:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is to be fitted: trials, and what other animals tell of the classes."""
+    """What is to be fitted: trials, and what other animals tell of the classes or units."""
 
     counts: NDArray[np.uint16]
     codes: NDArray[np.int64]
     n_classes: int
     geometry: NDArray[np.float64] | None
     seed: int
+    areas: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, np.str_))
+    kinds: tuple[UnitKinds, Shown] | None = None
 
     def fit(self, rows: NDArray[np.int64]) -> torch.nn.Module:
         """A decoder from these trials."""
         counts, codes = self.counts[rows], self.codes[rows]
+        if self.kinds is not None:
+            grey = np.empty((0, *counts.shape[1:]), np.uint16)
+            new = NewAnimal(counts, codes, grey, self.n_classes, self.areas)
+            return fit_with_kinds(*self.kinds, new)
         if self.geometry is None:
             folds = folds_of(codes, self.n_classes)
             return fit_lda(TrainingData(counts, codes, self.n_classes, folds), self.seed)
@@ -172,11 +189,14 @@ class Calibration:
     settings : CalibrationSettings
     tell : callable
         Given a line whenever there is news.
+    kinds : tuple of UnitKinds and Shown, or None
+        Of the donor's animals, where it knows any.
     """
 
     donor: BundleInfo
     settings: CalibrationSettings
     tell: Callable[[str], None]
+    kinds: tuple[UnitKinds, Shown] | None = None
     stopping: bool = field(default=False, init=False)
 
     def collect(self) -> LiveTrials | None:
@@ -199,13 +219,13 @@ class Calibration:
             live.pull()
             # Fifty times a second: a problem is a copy of all trials.
             if worker.wants(len(live.trials)) and self._is_measurable(live.trials):
-                worker.measure(self._problem(live.trials))
+                worker.measure(self._problem(live))
             found = worker.result()
             if found is not None or len(live.trials) != shown:
                 shown = len(live.trials)
                 self.tell(self._progress(live, found))
 
-    def finish(self, trials: Trials, n_units: int) -> tuple[torch.nn.Module, dict[str, float]]:
+    def finish(self, live: LiveTrials) -> tuple[torch.nn.Module, dict[str, float]]:
         """A decoder from all trials, and its figures on those left out in turn.
 
         Where no trial was asked for, one to which every class is as likely, without figures.
@@ -215,20 +235,24 @@ class Calibration:
         UserError
             If there are too few.
         """
+        trials = live.trials
         fewest = int(self._numbers(trials).min())
         if not self.settings.per_class:
-            return self._blank(n_units), {}
+            return self._blank(len(live.unit_ids)), {}
         if not self._is_measurable(trials):
             raise UserError(
                 f"expected two trials of each of the {len(self.donor.classes)} classes at least, "
                 f"found as few as {fewest} when it ended: go on for longer, nothing is written"
             )
-        problem = self._problem(trials)
+        problem = self._problem(live)
         metrics = problem.measure() | {"trials_per_class": float(fewest)}
         return problem.fit(np.arange(len(trials))), metrics
 
     def _blank(self, n_units: int) -> torch.nn.Module:
         classes, features = len(self.donor.classes), self.donor.window.n_bins * n_units
+        if self.kinds is not None:
+            nothing = LinearMap(np.zeros((classes, n_units)), np.zeros(classes))
+            return KindsClassifier(SharedKinds(*self.kinds), nothing, Sharpness(1.0))
         return LinearClassifier(np.zeros((classes, features)), np.zeros(classes))
 
     def info(self, live: LiveTrials, metrics: dict[str, float]) -> BundleInfo:
@@ -249,13 +273,18 @@ class Calibration:
         trials = live.trials
         used = SessionUsed(name=live.session, last_training_onset_us=max(trials.onsets_us))
         return {
-            "model": LDA if self._geometry() is None else GEOMETRY,
+            "model": self._model(),
             "sessions": (*self.donor.sessions, used),
             "split": f"calibrated live on {len(trials)} trials, measured leaving some out in turn",
         }
 
     def _goes_on(self) -> bool:
         return not self.stopping
+
+    def _model(self) -> str:
+        if self.kinds is not None and not self.settings.from_scratch:
+            return UNIT_KINDS
+        return LDA if self._geometry() is None else GEOMETRY
 
     def _geometry(self) -> NDArray[np.float64] | None:
         geometry = self.donor.class_geometry
@@ -270,10 +299,12 @@ class Calibration:
     def _is_measurable(self, trials: Trials) -> bool:
         return int(self._numbers(trials).min()) >= 2
 
-    def _problem(self, trials: Trials) -> Problem:
-        counts, codes = trials.arrays()
+    def _problem(self, live: LiveTrials) -> Problem:
+        counts, codes = live.trials.arrays()
         n = len(self.donor.classes)
-        return Problem(counts, codes, n, self._geometry(), self.settings.seed)
+        kinds = None if self.settings.from_scratch else self.kinds
+        areas = np.array(live.unit_areas, np.str_)
+        return Problem(counts, codes, n, self._geometry(), self.settings.seed, areas, kinds)
 
     def _progress(self, live: LiveTrials, found: dict[str, float] | None) -> str:
         trials, left_out = live.trials, live.incomplete
@@ -312,7 +343,8 @@ def calibrate(
             f"expected --trials-per-class of 2 or more, found {settings.per_class}: one is fitted "
             "while the other is left out to measure; or 0, for a bundle that knows nothing yet"
         )
-    calibration = Calibration(load_bundle(bundle)[1], settings, tell)
+    module, donor = load_bundle(bundle)
+    calibration = Calibration(donor, settings, tell, kinds_in(module))
 
     def stop() -> None:
         calibration.stopping = True
@@ -321,7 +353,7 @@ def calibrate(
         live = calibration.collect()
     if live is None:
         return None
-    module, metrics = calibration.finish(live.trials, len(live.unit_ids))
+    module, metrics = calibration.finish(live)
     save_bundle(module, calibration.info(live, metrics), out, force=settings.force)
     if settings.swap:
         _swap(out, settings.decoder)

@@ -16,28 +16,22 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 
-from offline.geometry import (
-    class_geometry,
-    fit_with_geometry,
-    shared_geometry,
-    whitening,
-    whole,
-)
-from offline.grey import grey_windows
+from offline.animals import Animal, NewAnimal, first_trials, read_animal
+from offline.geometry import class_geometry, fit_with_geometry, shared_geometry
+from offline.kinds_decoder import Shown, fit_with_kinds, learn_shared
 from offline.models.calibration import Float64Array
 from offline.models.data import TrainingData, time_groups
 from offline.models.grey_lda import fit_grey_lda
 from offline.models.linear import fit_lda
 from offline.models.read_in import ReadInTrunk, train_read_in
 from offline.models.registry import predict
-from offline.transfer import TRANSFERS, NewAnimal, first_trials, fit_behind, trials_saved
-from rtdecode.counts import count_session
+from offline.protocol import Outcome, summarise
+from offline.transfer import TRANSFERS, fit_behind, trials_saved
+from offline.unit_kinds import UnitKinds
+from offline.whitening import whitening, whole
 from rtdecode.errors import UserError
 from rtdecode.files import check_writable, written_whole
-from rtdecode.session import QualityFilter, read_session
-from rtdecode.tasks import resolve_task
 from rtdecode.windows import WindowSpec
 
 CURVE_TRIALS = (1, 2, 5, 10, 20, 40)
@@ -45,62 +39,22 @@ SCRATCH = ("lda", "own", "low-rank", "grey-lda", "own+grey", "low-rank+grey")
 
 
 @dataclass(frozen=True, eq=False)
-class Animal:
-    """One animal's trials of a task.
-
-    Attributes
-    ----------
-    name : str
-    counts : (n, 1, units) uint16
-    codes : (n,) int64
-    classes : tuple of str
-    onsets_us : (n,) int64
-    grey : (m, 1, units) uint16
-    grey_onsets_us : (m,) int64
-    """
-
-    name: str
-    counts: NDArray[np.uint16]
-    codes: NDArray[np.int64]
-    classes: tuple[str, ...]
-    onsets_us: NDArray[np.int64]
-    grey: NDArray[np.uint16]
-    grey_onsets_us: NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
 class Donors:
-    """What passes over: geometry (classes, classes) and a trunk."""
+    """What passes over: geometry (classes, classes), a trunk, and kinds of units."""
 
     geometry: Float64Array
     trunk: ReadInTrunk
-
-
-def read_animal(path: Path, task_name: str, window: WindowSpec) -> Animal:
-    """An animal's counts and labels from its file."""
-    session = read_session(path, quality=QualityFilter())
-    task = resolve_task(session, task_name)
-    counts = count_session(session, task.onsets_us, window)
-    grey = grey_windows(session, window)
-    return Animal(
-        session.name,
-        counts,
-        task.codes(),
-        task.classes,
-        task.onsets_us,
-        grey.counts,
-        grey.onsets_us,
-    )
+    kinds: tuple[UnitKinds, Shown]
 
 
 def learn_from(donors: Sequence[Animal], seed: int = 0, device: str = "cpu") -> Donors:
-    """What several animals share: their geometry and a trunk behind their read-ins."""
+    """What several animals share: geometry, a trunk behind their read-ins, kinds of units."""
     n = len(donors[0].classes)
     geometry = shared_geometry([class_geometry(d.counts, d.codes, n, d.grey) for d in donors])
     white = [
         (whitening(d.counts, d.codes, n, d.grey).apply(whole(d.counts)), d.codes) for d in donors
     ]
-    return Donors(geometry, train_read_in(white, n, seed, device)[0])
+    return Donors(geometry, train_read_in(white, n, seed, device)[0], learn_shared(donors))
 
 
 def learning_curve(
@@ -113,16 +67,16 @@ def learning_curve(
     """
     cut = round(len(animal.codes) * 0.8)
     early, truth = animal.codes[:cut], animal.codes[cut:]
+    asked = np.arange(cut, len(animal.codes))
     found = []
     for k in trials:
         if np.bincount(early, minlength=len(animal.classes)).min() < k:
             continue
         rows = first_trials(early, len(animal.classes), k)
-        still = animal.grey[animal.grey_onsets_us < animal.onsets_us[rows[-1]]]
-        new = NewAnimal(animal.counts[rows], early[rows], still, len(animal.classes))
+        new = animal.calibrated_on(rows)
         for way, module in ways(new, donors, k).items():
-            right = predict(module, animal.counts[cut:]).argmax(axis=1) == truth
-            found.append({"k": k, "way": way, "accuracy": float(right.mean())})
+            said = Outcome(asked, truth, predict(module, animal.counts[cut:]))
+            found.append({"k": k, "way": way, **summarise(said)})
     return found
 
 
@@ -135,6 +89,7 @@ def ways(new: NewAnimal, donors: Donors, k: int) -> dict[str, torch.nn.Module]:
         "low-rank": fit_with_geometry(counts, codes, n, None, low_rank=True)[0],
         "low-rank+grey": fit_with_geometry(counts, codes, n, None, grey=grey, low_rank=True)[0],
         "geometry": fit_with_geometry(counts, codes, n, donors.geometry, grey=grey)[0],
+        "unit-kinds": fit_with_kinds(*donors.kinds, new),
         "read-in": fit_behind(donors.trunk, new, tuned=False),
         "fine-tuning": fit_behind(donors.trunk, new, tuned=True),
     }

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 
-from offline.geometry import whitening, whole
+from offline.animals import animal_of
 from offline.grey import grey_windows
+from offline.kinds_decoder import fit_with_kinds, learn_shared
 from offline.models.calibration import fit_temperature
 from offline.models.read_in import ReadInClassifier, train_read_in, trunk_logits
 from offline.models.registry import predict
 from offline.models.training import check_device
 from offline.protocol import Outcome, summarise
 from offline.train import TrainResult, write_figures
-from offline.transfer import READ_IN, UNIT_SET, unwhitened
+from offline.transfer import READ_IN, UNIT_KINDS, UNIT_SET, unwhitened
+from offline.whitening import whitening, whole
 from offline.zero_shot import asked_views, classifier, train_trunk, unlabelled_view
 from rtdecode.bundle import BundleInfo, SessionUsed, file_sha256, save_bundle
 from rtdecode.counts import count_session
@@ -27,7 +31,7 @@ from rtdecode.splits import chronological_fold
 from rtdecode.tasks import Task, resolve_task
 from rtdecode.windows import WindowSpec
 
-SHARED_MODELS = (UNIT_SET, READ_IN)
+SHARED_MODELS = (UNIT_SET, READ_IN, UNIT_KINDS)
 
 
 def train_shared_bundle(
@@ -68,7 +72,8 @@ def train_shared_bundle(
             f"expected sessions with the same classes of {task_name}, found "
             f"{len({task.classes for task in tasks})} sets of classes: leave some out"
         )
-    train_model = _train_unit_set if model == UNIT_SET else _train_read_in
+    trainers = {UNIT_SET: _train_unit_set, READ_IN: _train_read_in, UNIT_KINDS: _train_kinds}
+    train_model = trainers[model]
     module, metrics, temperature = train_model(sessions, tasks, window, train_share, seed, device)
     last = sessions[-1]
     info = BundleInfo(
@@ -159,3 +164,33 @@ def _train_read_in(
     windows = count_session(sessions[-1], tasks[-1].onsets_us[asked], window)
     outcome = Outcome(asked, tasks[-1].codes()[asked], predict(module, windows))
     return module, summarise(outcome), temperature
+
+
+def _train_kinds(
+    sessions: Sequence[Session],
+    tasks: Sequence[Task],
+    window: WindowSpec,
+    train_share: float,
+    seed: int,
+    device: str,
+) -> tuple[torch.nn.Module, dict[str, float], float]:
+    """Of all trials of the others, and of the first share of the last animal's."""
+    animals = [
+        animal_of(session, task, window) for session, task in zip(sessions, tasks, strict=True)
+    ]
+    last = animals[-1]
+    fold = chronological_fold(tasks[-1], train_share)
+    known = last.calibrated_on(fold.train)
+    still = last.grey_onsets_us < last.onsets_us[fold.train[-1]]
+    animals[-1] = replace(
+        last,
+        counts=known.counts,
+        codes=known.codes,
+        onsets_us=last.onsets_us[fold.train],
+        grey=known.grey,
+        grey_onsets_us=last.grey_onsets_us[still],
+    )
+    with Console(stderr=True).status(f"sorting the units of {len(animals)} animals into kinds"):
+        module = fit_with_kinds(*learn_shared(animals), known).eval()
+    outcome = Outcome(fold.test, last.codes[fold.test], predict(module, last.counts[fold.test]))
+    return module, summarise(outcome), 1.0

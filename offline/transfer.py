@@ -1,14 +1,15 @@
 """A decoder for a new animal from other animals' bundle and a few trials a class, or none.
 
 The new animal has other units, so nothing of the old decoder's weights fits.
-What passes over is how alike the classes are (`offline.geometry`), a trunk
-behind a new read-in layer (`offline.models.read_in`), or, without any label, a
-network over features of units (`offline.models.unit_set`).
+What passes over is how alike the classes are (`offline.geometry`), what kinds of
+units there are (`offline.unit_kinds`), a trunk behind a new read-in layer
+(`offline.models.read_in`), or, without any label, a network over features of
+units (`offline.models.unit_set`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -16,23 +17,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from offline.geometry import Whitening, fit_with_geometry, whitening, whole
-from offline.grey import grey_windows
+from offline.animals import Animal, NewAnimal, animal_of, first_trials
+from offline.geometry import fit_with_geometry
+from offline.kinds_decoder import fit_with_kinds, kinds_of
 from offline.models.calibration import Float64Array
 from offline.models.read_in import ReadInClassifier, fine_tune, fit_read_in, trunk_of
 from offline.models.registry import predict
 from offline.protocol import Outcome, summarise
+from offline.whitening import Whitening, whitening, whole
 from offline.zero_shot import classifier, unlabelled_view
 from rtdecode.bundle import BundleInfo, SessionUsed, file_sha256, load_bundle, save_bundle
-from rtdecode.counts import count_session
 from rtdecode.errors import UserError
 from rtdecode.files import check_writable
 from rtdecode.session.model import Session
 from rtdecode.tasks import Task, apply_rule
 
-Method = Literal["geometry", "read-in", "fine-tuning", "zero-shot"]
-METHODS: tuple[Method, ...] = ("geometry", "read-in", "fine-tuning", "zero-shot")
-UNIT_SET, READ_IN = "unit-set", "read-in"
+Method = Literal["geometry", "unit-kinds", "read-in", "fine-tuning", "zero-shot"]
+METHODS: tuple[Method, ...] = ("geometry", "unit-kinds", "read-in", "fine-tuning", "zero-shot")
+UNIT_SET, READ_IN, UNIT_KINDS = "unit-set", "read-in", "unit-kinds"
 
 
 @dataclass(frozen=True)
@@ -41,26 +43,6 @@ class TransferResult:
 
     info: BundleInfo
     metrics: dict[str, float]
-
-
-@dataclass(frozen=True, eq=False)
-class NewAnimal:
-    """What a transfer has of the new animal.
-
-    Attributes
-    ----------
-    counts : (n, bins, units) uint16
-        Of the calibration trials.
-    codes : (n,) int64
-    grey : (m, bins, units) uint16
-        Windows without a stimulus, before the last calibration trial.
-    n_classes : int
-    """
-
-    counts: NDArray[np.uint16]
-    codes: NDArray[np.int64]
-    grey: NDArray[np.uint16]
-    n_classes: int
 
 
 def method_of(donor: BundleInfo, wanted: str) -> Method:
@@ -74,6 +56,7 @@ def method_of(donor: BundleInfo, wanted: str) -> Method:
     ways: dict[str, tuple[Method, ...]] = {
         UNIT_SET: ("zero-shot",),
         READ_IN: ("read-in", "fine-tuning"),
+        UNIT_KINDS: ("unit-kinds",),
     }
     possible = ways.get(donor.model, ("geometry",))
     if not wanted:
@@ -81,35 +64,13 @@ def method_of(donor: BundleInfo, wanted: str) -> Method:
     if wanted not in METHODS:
         raise UserError(f"a method is one of {', '.join(METHODS)}; found {wanted!r}")
     if wanted not in possible:
-        model = {"geometry": "lda", "zero-shot": UNIT_SET}.get(wanted, READ_IN)
+        made_for = {"geometry": "lda", "zero-shot": UNIT_SET, "unit-kinds": UNIT_KINDS}
+        model = made_for.get(wanted, READ_IN)
         raise UserError(
             f"method {wanted} needs a bundle of rtdecode train --model {model}; this one is of "
             f"model {donor.model}, which offers {', '.join(possible)}"
         )
     return wanted
-
-
-def first_trials(codes: NDArray[np.int64], n_classes: int, per_class: int) -> NDArray[np.int64]:
-    """Rows of the first ``per_class`` trials of each class, in order of time.
-
-    Raises
-    ------
-    UserError
-        If a class has fewer.
-    """
-    if per_class < 1:
-        raise UserError(
-            f"expected --trials-per-class of 1 or more, found {per_class}: give some; only "
-            "zero-shot, of a unit-set bundle, does without"
-        )
-    number = np.bincount(codes[codes >= 0], minlength=n_classes)
-    if number.min() < per_class:
-        raise UserError(
-            f"expected at least {per_class} trials of every class, found as few as "
-            f"{number.min()}: use fewer --trials-per-class"
-        )
-    rows = [np.flatnonzero(codes == c)[:per_class] for c in range(n_classes)]
-    return np.sort(np.concatenate(rows))
 
 
 def transfer(
@@ -146,25 +107,24 @@ def transfer(
     """
     way = method_of(donor, method)
     task = _task_of(donor, session)
-    counts = count_session(session, task.onsets_us, donor.window)
+    animal = animal_of(session, task, donor.window)
     codes = task.codes(donor.classes)
-    grey = grey_windows(session, donor.window)
+    animal = replace(animal, codes=codes, classes=donor.classes)
     if way == "zero-shot":
         rows = np.arange(_share(len(task), unlabelled_share))
     else:
         rows = first_trials(codes, len(donor.classes), per_class)
-    still = grey.counts[grey.onsets_us < task.onsets_us[rows[-1]]]
+    new = animal.calibrated_on(rows)
     extra: dict[str, float] = {}
     if way == "zero-shot":
-        view = unlabelled_view(counts[rows], still, session.units)
+        view = unlabelled_view(new.counts, new.grey, session.units)
         fitted: torch.nn.Module = classifier(_shared(module), donor.temperature, view)
         split = f"no labels, windows of the first {unlabelled_share:.0%}"
     else:
-        new = NewAnimal(counts[rows], codes[rows], still, len(donor.classes))
         fitted, extra = fit_calibrated(way, donor, module, new, seed)
         split = f"first {per_class} trials a class"
         extra["trials_per_class"] = float(per_class)
-    metrics = _measure_rest(task, counts, codes, rows, fitted) | extra
+    metrics = _measure_rest(animal, rows, fitted) | extra
     used = SessionUsed(
         name=session.name,
         sha256=file_sha256(session_path) if session_path else "",
@@ -233,6 +193,8 @@ def fit_calibrated(
         )
         return found, {"geometry_share": share}
     shared = _shared(module)
+    if way == "unit-kinds":
+        return fit_with_kinds(*kinds_of(shared), new), {}
     return fit_behind(shared, new, tuned=way == "fine-tuning", seed=seed), {}
 
 
@@ -259,20 +221,16 @@ def unwhitened(
 
 
 def _measure_rest(
-    task: Task,
-    counts: NDArray[np.uint16],
-    codes: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    module: torch.nn.Module,
+    animal: Animal, rows: NDArray[np.int64], module: torch.nn.Module
 ) -> dict[str, float]:
     """Figures on what comes after the last calibration trial."""
-    rest = np.flatnonzero(task.onsets_us > task.onsets_us[rows[-1]])
+    rest = np.flatnonzero(animal.onsets_us > animal.onsets_us[rows[-1]])
     if len(rest) == 0:
         raise UserError(
             "no trial comes after the calibration trials to measure on: use fewer "
             "--trials-per-class"
         )
-    return summarise(Outcome(rest, codes[rest], predict(module, counts[rest])))
+    return summarise(Outcome(rest, animal.codes[rest], predict(module, animal.counts[rest])))
 
 
 def transfer_bundle(
@@ -328,4 +286,4 @@ def trials_saved(curve: dict[int, dict[str, float]], k: int, way: str = "geometr
     return float(np.exp(needed) / k)
 
 
-TRANSFERS: tuple[Any, ...] = ("geometry", "read-in", "fine-tuning")
+TRANSFERS: tuple[Any, ...] = ("unit-kinds", "geometry", "read-in", "fine-tuning")

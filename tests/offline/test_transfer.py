@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from offline.animals import Animal, first_trials
 from offline.geometry import class_geometry, fit_prior, fit_with_geometry, low_rank_prior
-from offline.learning_curves import CURVE_TRIALS, Animal, learn_from, learning_curve, markdown
+from offline.learning_curves import CURVE_TRIALS, learn_from, learning_curve, markdown
 from offline.models.read_in import fit_read_in, train_read_in, trunk_logits
 from offline.models.registry import predict
 from offline.train import train_bundle
-from offline.transfer import first_trials, transfer_bundle, trials_saved
+from offline.transfer import transfer_bundle, trials_saved
 from rtdecode.decoder import Decoder
 from rtdecode.errors import UserError
 from rtdecode.windows import WindowSpec
@@ -149,12 +150,13 @@ def test_the_learning_curve_has_every_way():
         grey = np.random.default_rng(seed).poisson(1.0, (100, 1, UNITS)).astype(np.uint16)
         n = np.arange(len(codes))
         classes = tuple(map(str, range(CLASSES)))
-        return Animal("made", counts, codes, classes, n + 1000, grey, n[:100])
+        areas = np.full(UNITS, "VISp")
+        return Animal("made", counts, codes, classes, n + 1000, grey, n[:100], areas)
 
     rows = learning_curve(whole_animal(7), learn_from([whole_animal(s) for s in (3, 4)]), (1, 2))
     ways = {k: {row["way"] for row in rows if row["k"] == k} for k in (1, 2)}
     assert ways[2] - ways[1] == {"lda", "grey-lda"}
-    assert {"own", "low-rank+grey", "geometry", "read-in", "fine-tuning"} <= ways[1]
+    assert {"own", "low-rank+grey", "geometry", "unit-kinds", "read-in", "fine-tuning"} <= ways[1]
     table = markdown(rows)
     assert table.count("\n") == 4
     assert 2 in CURVE_TRIALS
