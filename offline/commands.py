@@ -48,8 +48,8 @@ def train(
         str,
         typer.Option(
             help="lda, window-lda, grey-lda, poisson, logistic, stimulus-lda, early-lda, "
-            "shallow, cnn, gru, residual, ensemble, distilled; of several sessions unit-set or "
-            "read-in."
+            "shallow, cnn, gru, residual, ensemble, distilled; of several sessions unit-kinds, "
+            "unit-set or read-in."
         ),
     ] = "lda",
     window: Window = "0:250:25",
@@ -190,8 +190,9 @@ def transfer(
     method: Annotated[
         str,
         typer.Option(
-            help="geometry (any bundle); read-in or fine-tuning (a read-in bundle); zero-shot "
-            "(a unit-set bundle, no labels). What the bundle is made for without."
+            help="geometry (any bundle of one animal); unit-kinds, and read-in or fine-tuning (a "
+            "bundle of that model); zero-shot (a unit-set bundle, no labels). What the bundle is "
+            "made for without."
         ),
     ] = "",
     unlabelled_share: Annotated[
