@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtdecode.errors import UserError
+from rtdecode.session.columns import FloatArray, StrArray
 from rtdecode.session.model import BoolArray, Units
 
 # Metrics that hold what Allen's tables hold as text and flags, as 1, 0 or NaN.
@@ -24,8 +25,8 @@ class QualityFilter:
     """Bounds that a unit must keep to; ``None`` or ``False`` switches one off.
 
     A bound is applied where the session has that metric. A unit whose value is
-    NaN fails, as it does in AllenSDK; a metric that is NaN for every unit is
-    taken as absent.
+    NaN fails, as it does in AllenSDK; a metric that is NaN for every unit of a
+    probe is taken as absent there: one probe is curated, another not yet.
 
     Attributes
     ----------
@@ -77,11 +78,21 @@ class QualityFilter:
         )
         for name, bound, passes in bounds:
             values = units.metrics.get(name)
-            if bound is not None and values is not None and not np.isnan(values).all():
-                kept &= passes(values, bound)
+            if bound is not None and values is not None:
+                kept &= passes(values, bound) | ~_is_told(values, units.probes)
         if self.in_brain and PEAK_CHANNEL in units.metrics:
             kept &= units.areas != ""
         return kept
+
+
+def _is_told(values: FloatArray, probes: StrArray) -> BoolArray:
+    """Whether a metric is there for any unit of a unit's probe, (units,) bool.
+
+    A unit of no known probe may be of any.
+    """
+    told = probes[~np.isnan(values)]
+    there: BoolArray = np.isin(probes, told) | ((probes == "") & (len(told) > 0))
+    return there
 
 
 def keep_units(units: Units, quality: QualityFilter, areas: Sequence[str] = ()) -> BoolArray:

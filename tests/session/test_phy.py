@@ -191,6 +191,18 @@ def test_several_probes_become_one_session(tmp_path):
     assert filtered.units.ids.tolist() == [2, 11, 100_002, 100_011, 200_002, 200_011]
 
 
+def test_a_probe_that_nobody_has_curated_keeps_its_units_beside_one_that_is(tmp_path):
+    pytest.importorskip("pynwb", reason="pynwb is not installed")
+    curated = make_phy(tmp_path / "imec0")[0]
+    metrics = "cluster_id\tamplitude_cutoff\n2\t0.01\n11\t0.5\n"
+    (curated / "cluster_metrics.tsv").write_text(metrics)
+    other = make_phy(tmp_path / "imec1", groups=None)[0]
+    kept = [2, 100_002, 100_005, 100_007, 100_009]
+    assert open_session([curated, other]).units.ids.tolist() == kept
+    write_session(open_session([curated, other], quality=None), tmp_path / "both.nwb")
+    assert read_session(tmp_path / "both.nwb").units.ids.tolist() == kept
+
+
 def test_probes_with_large_or_distinct_ids(tmp_path):
     large = make_phy(tmp_path / "a", groups=None, clusters=np.full(400, 123_456))[0]
     small = make_phy(tmp_path / "b", groups=None, clusters=np.full(400, 7))[0]
