@@ -18,8 +18,9 @@ from rtdecode.decision import Decision
 from rtdecode.decoder import Decoder
 from rtdecode.early import DecisionTimes
 from rtdecode.engine import Engine, EngineSettings
+from rtdecode.errors import UserError
 from rtdecode.files import check_writable
-from rtdecode.health import Health
+from rtdecode.health import Health, State
 from rtdecode.latency import LatencyLog
 from rtdecode.live import LiveDecoder
 from rtdecode.live_settings import LiveSettings
@@ -102,18 +103,30 @@ def run_live(bundle: Path, settings: LiveSettings, files: Files) -> dict[str, ob
 
 @contextmanager
 def _recorded(live: LiveDecoder, files: Files) -> Iterator[None]:
-    """Record what happens inside, if that is asked for."""
+    """Record what happens inside, if that is asked for; not what was refused before it began."""
     if files.record is None:
         yield
         return
     about = about_run(live.decoder, live.settings)
     live.recording = Recording(files.record, about, files.force)
+    begun = True
     try:
         yield
+    except UserError:
+        begun = live.health.state is not State.WAITING
+        raise
     finally:
-        with share_bar("finishing the record", console) as show:
-            said = live.recording.finish(show)
-        console.print(said, highlight=False)
+        if begun:
+            _finish(live.recording)
+        else:
+            live.recording.drop()
+
+
+def _finish(recording: Recording) -> None:
+    """Wait until the record's file is whole, and say so."""
+    with share_bar("finishing the record", console) as show:
+        said = recording.finish(show)
+    console.print(said, highlight=False)
 
 
 def run_offline(

@@ -61,7 +61,8 @@ class Recorder:
     ----------
     journal : Journal
     orders : queue of mapping
-        What is asked; ``{"stream": ...}`` or ``{"end": True}``.
+        What is asked; ``{"stream": ...}``, ``{"end": True}``, or ``{"drop": True}``:
+        end, and leave nothing.
     tell : callable
         Says a line to whoever started us.
 
@@ -69,6 +70,8 @@ class Recorder:
     ----------
     heard : bool
         Whether a row of spikes has come.
+    dropped : bool
+        Whether nothing of it is wanted.
     """
 
     def __init__(self, journal: Journal, orders: queue.SimpleQueue[Any], tell: Tell) -> None:
@@ -76,7 +79,7 @@ class Recorder:
         self._orders = orders
         self._tell = tell
         self._inlets: dict[str, Inlet] = {}
-        self.heard = False
+        self.heard = self.dropped = False
         self._times_us = np.empty(1 << 16, np.int64)
         self.ending = False
 
@@ -95,13 +98,15 @@ class Recorder:
                 self._pull()
                 syncing.check()
                 time.sleep(PULL_S)
-            self._drain()
+            if not self.dropped:
+                self._drain()
 
     def _take_orders(self) -> None:
         with contextlib.suppress(queue.Empty):
             while not self.ending:
                 order = self._orders.get_nowait()
-                self.ending = "end" in order
+                self.dropped = "drop" in order
+                self.ending = self.dropped or "end" in order
                 if "stream" in order:
                     self._open(order["stream"])
 
@@ -263,7 +268,9 @@ def record(spec: Mapping[str, Any], orders: queue.SimpleQueue[Any], tell: Tell) 
     except UserError as error:
         tell({"failed": str(error)})
         return
-    if recorder.heard:
+    if recorder.dropped:
+        remove(folder)
+    elif recorder.heard:
         finish(folder, file, tell)
     else:
         remove(folder)

@@ -111,14 +111,18 @@ class Recording:
         """
         self._on_share = on_share
         self._finishing = True
-        self._say({"end": True})
-        self._process.wait()
-        self._hearing.join()
-        self._let_go()
+        self._end({"end": True})
         return self.trouble or f"recorded {self.file}"
 
-    def _let_go(self) -> None:
-        """Close what led to the recorder and back."""
+    def drop(self) -> None:
+        """End the record of what became no run: nothing is left of it."""
+        self._end({"drop": True})
+
+    def _end(self, order: Mapping[str, object]) -> None:
+        """Have the recorder end, and close what led to it and back."""
+        self._say(order)
+        self._process.wait()
+        self._hearing.join()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             with suppress(OSError):  # it holds words that a dead recorder never took

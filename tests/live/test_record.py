@@ -15,6 +15,7 @@ from rtdecode.record.journal import ROW, JournalReader, journal_of
 from rtdecode.record.read import read_record
 from rtdecode.record.recording import Recording
 from rtdecode.session import read_session
+from rtdecode.session.model import Units
 from rtdecode.tasks import resolve_task
 from tests.live.conftest import finish
 from tests.live.observers import PATIENCE_S, SEEN_S, Rig, seconds_between
@@ -281,6 +282,19 @@ def test_a_record_of_a_run_that_heard_nothing_is_none(commands, go_bundle, tmp_p
         time.sleep(0.05)
     decoder.send_signal(signal.SIGINT)
     assert "nothing to record" in finish(decoder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_run_leaves_no_record(commands, go_bundle, tmp_path):
+    """Though the recorder has heard rows of the stream that lacks the bundle's units."""
+    units = Units(np.array([4711]), np.array([""]), np.array([np.nan]), np.array([""]))
+    outlet = streams.SpikeOutlet(units, source_id="other-rig")
+    decoder = commands.start("decode", go_bundle, "--record", tmp_path / "run.nwb")
+    until = time.monotonic() + PATIENCE_S
+    while decoder.poll() is None and time.monotonic() < until:
+        outlet.push(np.array([4711]), np.array([streams.clock_us()]))
+        time.sleep(0.001)
+    assert "the bundle expects" in finish(decoder, code=2)
     assert list(tmp_path.iterdir()) == []
 
 
