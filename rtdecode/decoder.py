@@ -83,9 +83,13 @@ class Decoder:
             with torch.inference_mode():
                 return cast(NDArray[np.float32], model(*given).numpy()[0])
         except RuntimeError as error:
-            why = str(error).strip().splitlines()[-1]
-            warnings.warn(f"a window has no answer, since the model fails: {why}", stacklevel=3)
-            return np.full(len(self.info.classes), np.nan, np.float32)
+            return self._no_answer(error)
+
+    def _no_answer(self, error: RuntimeError) -> NDArray[np.float32]:
+        """NaN (classes,) for a window on which the model failed."""
+        why = str(error).strip().splitlines()[-1]
+        warnings.warn(f"a window has no answer, since the model fails: {why}", stacklevel=4)
+        return np.full(len(self.info.classes), np.nan, np.float32)
 
     def stopping_rule(self, decide_at: float = 0.0) -> StoppingRule:
         """When this bundle is sure enough to decide within a window.

@@ -41,7 +41,10 @@ class OnnxDecoder(Decoder):
     def predict(self, counts: NDArray[np.uint16]) -> NDArray[np.float32]:
         """Probabilities (classes,) float32 of counts (bins, units) uint16."""
         self._counts[:] = counts
-        self._session.run_with_iobinding(self._binding)
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except RuntimeError as error:
+            return self._no_answer(error)
         answer: NDArray[np.float32] = self._answer[0].copy()
         return answer
 

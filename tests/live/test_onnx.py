@@ -45,6 +45,31 @@ def data():
     return TrainingData(counts, codes.astype(np.int64), CLASSES, time_groups(len(codes)))
 
 
+class Looked(torch.nn.Module):
+    """Knows what a count stands for up to 20."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(21, 1)
+        self.map = torch.nn.Linear(WINDOW.n_bins * UNITS, CLASSES)
+
+    def forward(self, counts: torch.Tensor) -> torch.Tensor:
+        known = self.table(counts.flatten(1).long()).squeeze(-1)
+        return torch.softmax(self.map(known), dim=1)
+
+
+@needs_onnx
+def test_a_window_on_which_the_model_fails_has_no_answer_and_the_next_has(tmp_path):
+    onnx = load_decoder(new_bundle(tmp_path / "looked.pt", Looked(), "looked"), "onnx")
+    counts = np.zeros(onnx.info.shape, np.uint16)
+    before = onnx.predict(counts)
+    counts[0, 0] = 30
+    with pytest.warns(UserWarning, match="no answer, since the model fails: .*out of"):
+        assert np.isnan(onnx.predict(counts)).all()
+    counts[0, 0] = 0
+    assert (onnx.predict(counts) == before).all()
+
+
 @needs_onnx
 @pytest.mark.parametrize("name", ["lda", "poisson", "logistic", "cnn", "ensemble"])
 def test_it_equals_torchscript(name, data, tmp_path):
