@@ -12,6 +12,7 @@ from rtdecode import streams
 from rtdecode.count_inlet import CountRows
 from rtdecode.errors import UserError
 from rtdecode.session.model import Units
+from rtdecode.speeds import told_speed
 
 ALL = "all"
 # A probe's sender may be started this long after the first one's.
@@ -128,6 +129,25 @@ def _check_distinct(found: Sequence[streams.Found], units: Sequence[NDArray[np.i
                     "or name one of the two"
                 )
             owner[unit_id] = stream
+
+
+def speed_of(inlet: RowInlet, tell: Callable[[str], None]) -> float:
+    """How fast a replay runs, by what its stream says; the wall clock's, and told, if it cannot be.
+
+    Parameters
+    ----------
+    inlet : SpikeInlet or CountRows
+    tell : callable
+        Given a line for the log.
+    """
+    replay = inlet.replay()
+    speed = told_speed(replay)
+    if speed is None:
+        tell(
+            f"{inlet.stream} says it is replayed at speed {replay['speed']!r}, which is no number "
+            "above 0: its stamps are taken for the wall clock's; mend its description"
+        )
+    return speed or 1.0
 
 
 def open_stimuli(found: streams.Found) -> streams.TextInlet:

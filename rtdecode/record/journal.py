@@ -23,6 +23,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from rtdecode.errors import UserError
 from rtdecode.process_birth import birth_of
+from rtdecode.speeds import speed_of
 
 ABOUT, ENDED = "about.json", "ended.json"
 SUFFIX = ".journal"
@@ -83,14 +84,6 @@ class StreamSaid(BaseModel):
     def speed(self) -> float:
         """Of a replay; 1 on the wall clock."""
         return speed_of(self.replay)
-
-
-def speed_of(replay: Mapping[str, str]) -> float:
-    """How fast a replay runs, by what its stream says of it."""
-    try:
-        return float(replay.get("speed", "1"))
-    except ValueError:
-        return 1.0
 
 
 class About(BaseModel):

@@ -17,7 +17,6 @@ from rtdecode.engine import EngineSettings
 from rtdecode.errors import UserError
 from rtdecode.microseconds import FOREVER_US, INVALID_US, US_PER_S
 from rtdecode.record.frame import PLACE, ROWS
-from rtdecode.record.journal import speed_of
 from rtdecode.record.roles import COUNTS, DECISIONS
 from rtdecode.session.hdf5 import (
     Table,
@@ -28,6 +27,7 @@ from rtdecode.session.hdf5 import (
     reading,
     subgroup,
 )
+from rtdecode.speeds import speed_of
 
 NOTES = "general/notes"
 MINUTE_US = 60 * US_PER_S

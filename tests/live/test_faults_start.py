@@ -6,6 +6,7 @@ import pytest
 from rtdecode import control, streams
 from rtdecode.errors import UserError
 from rtdecode.session.model import Units
+from rtdecode.speeds import speed_of, told_speed
 from tests.live.conftest import finish
 from tests.live.go_bundle import UNITS
 from tests.live.observers import PATIENCE_S, SEEN_S, Heard, Rig, start_source, tell
@@ -52,6 +53,25 @@ def test_a_marker_stream_that_never_comes_is_waited_for_and_named(commands, go_b
     decoder.terminate()
     assert "waiting: waiting for a stream never" in finish(decoder)
     del spikes
+
+
+def test_a_replay_of_no_speed_is_taken_for_live_and_told(commands, go_bundle):
+    n = len(UNITS)
+    table = Units(np.array(UNITS), np.full(n, ""), np.full(n, np.nan), np.full(n, ""))
+    outlets = [streams.TextOutlet(streams.STIMULI, "fast-stimuli")]
+    outlets += [streams.SpikeOutlet(table, source_id="fast-rig", replay={"speed": "fast"})]
+    decoder = commands.start("decode", go_bundle, "-o", "name=taken")
+    Heard(decoder).health(lambda said: said["state"] == "READY")
+    decoder.terminate()
+    said = " ".join(finish(decoder).split())
+    assert "replayed at speed 'fast', which is no number above 0" in said
+    del outlets
+
+
+@pytest.mark.parametrize("told", ["fast", "nan", "inf", "0", "-2", ""])
+def test_what_can_be_no_speed_is_none(told):
+    assert told_speed({"speed": told}) is None
+    assert speed_of({"speed": told}) == 1.0
 
 
 def test_a_decoder_killed_within_a_window_is_off_and_its_successor_too(commands, go_bundle):
