@@ -73,6 +73,8 @@ class Bridge:
 
     Attributes
     ----------
+    labels : OnsetLabels
+        May be given later too.
     sources : dict of str to Source
         The acquisition's streams by name.
     seen : dict of str to int
@@ -88,7 +90,7 @@ class Bridge:
     ) -> None:
         self.settings = settings
         self.ids = ids
-        self._labels = labels or NoLabels()
+        self.labels = labels or NoLabels()
         self.sources: dict[str, Source] = {}
         self.seen = dict.fromkeys(
             ("spikes", "unsorted", "ttl", "malformed", "other_stream", "strange"), 0
@@ -190,7 +192,7 @@ class Bridge:
         """Onsets whose label is known by now: text and time, in order; each once."""
         told = []
         while self._waiting:
-            text = self._labels.label_of(self._waiting[0], now_us)
+            text = self.labels.label_of(self._waiting[0], now_us)
             if text is None:
                 break
             told.append((text, self._waiting.pop(0)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from rtdecode import streams
 from rtdecode.bridge.bursts import MARK, Bursts
 from rtdecode.bridge.connections import Connections
 from rtdecode.bridge.core import Bridge, BridgeSettings
-from rtdecode.bridge.onset_labels import MarkerLabels, OnsetLabels, TrialOrder
+from rtdecode.bridge.onset_labels import MarkerLabels, TrialOrder
 from rtdecode.bridge.unit_ids import UnitIds
 from rtdecode.errors import UserError
 from rtdecode.files import check_writable
@@ -94,20 +93,17 @@ class _Running:
 
     def __init__(self, endpoints: Endpoints, settings: BridgeSettings) -> None:
         self._stopping = False
+        self._endpoints = endpoints
         self._socket = _connect(endpoints.address)
         self._connections = Connections(self._socket)
         ids = UnitIds(endpoints.units, endpoints.first_id)
         self._health = streams.TextOutlet(streams.BRIDGE)
         self._state = ""
         self._said_us = 0
-        labels = _labels(endpoints, lambda: not self._stopping)
-        self.bridge = Bridge(settings, ids, labels)
-        self._spikes = streams.SpikeOutlet(ids.units(settings.stream), endpoints.spikes)
-        has_onsets = settings.ttl_line is not None
-        self._stimuli = streams.TextOutlet(endpoints.stimuli) if has_onsets else None
+        order = None if endpoints.order is None else TrialOrder.read(endpoints.order)
+        self.bridge = Bridge(settings, ids, order)
         self.bursts = Bursts()
         self._restarts = 0
-        self._address = endpoints.address
 
     def stop(self) -> None:
         """End after the round at hand."""
@@ -115,9 +111,10 @@ class _Running:
 
     def run(self) -> None:
         """Read, send on, say how it goes."""
-        # Not before: while a marker stream is waited for, messages would pile up and grow old.
-        self._socket.setsockopt(zmq.SUBSCRIBE, b"")
-        self._enter(WAITING, f"waiting for messages from {self._address}")
+        if self._endpoints.labels_from:
+            self._await_labels(self._endpoints.labels_from)
+        if not self._stopping:
+            self._open()
         while not self._stopping:
             messages = self._read()
             self._send(messages)
@@ -125,6 +122,29 @@ class _Running:
             if now_us - self._said_us >= HEALTH_US:
                 self._look_after(now_us)
         self._enter(STOPPED, self._save_units())
+
+    def _await_labels(self, name: str) -> None:
+        """Hear the marker stream that names the onsets, as soon as it is there."""
+        self._enter(WAITING, f"waiting for the marker stream {name}")
+        lookout = streams.Lookout(name, streams.TEXT_FORMAT)
+        while not self._stopping:
+            if (found := lookout.wait(LOOK_S)) is not None:
+                inlet = streams.TextInlet(found)
+                inlet.open()
+                self.bridge.labels = MarkerLabels(inlet)
+                return
+            self._tell(streams.clock_us())
+
+    def _open(self) -> None:
+        """Begin to hear messages, and make the streams that they become."""
+        settings, endpoints = self.bridge.settings, self._endpoints
+        units = self.bridge.ids.units(settings.stream)
+        self._spikes = streams.SpikeOutlet(units, endpoints.spikes)
+        has_onsets = settings.ttl_line is not None
+        self._stimuli = streams.TextOutlet(endpoints.stimuli) if has_onsets else None
+        # Not before: while a marker stream is waited for, messages would pile up and grow old.
+        self._socket.setsockopt(zmq.SUBSCRIBE, b"")
+        self._enter(WAITING, f"waiting for messages from {endpoints.address}")
 
     def _read(self) -> list[list[bytes]]:
         """What is there, at most so much; waits a moment where nothing is."""
@@ -168,8 +188,7 @@ class _Running:
             self._enter(SILENT, f"no spikes from {silent}")
         elif any(source.spikes for source in bridge.sources.values()):
             self._enter(RECEIVING, trouble or (MAY_BE_LOST if self.bursts.over_mark else ""))
-        self._health.push_json(self.told(now_us), now_us)
-        self._said_us = now_us
+        self._tell(now_us)
 
     def _save_units(self) -> str:
         """Write new units down; what stands in the way, for spikes go on without."""
@@ -190,8 +209,11 @@ class _Running:
             return
         self._state, self._message = state, message
         console.print(f"{state.lower()}{': ' + message if message else ''}", highlight=False)
-        now_us = streams.clock_us()
+        self._tell(streams.clock_us())
+
+    def _tell(self, now_us: int) -> None:
         self._health.push_json(self.told(now_us), now_us)
+        self._said_us = now_us
 
 
 def _connect(address: str) -> zmq.Socket[bytes]:
@@ -207,18 +229,3 @@ def _connect(address: str) -> zmq.Socket[bytes]:
             "give them, as --host 127.0.0.1 --port 5557"
         ) from error
     return socket
-
-
-def _labels(endpoints: Endpoints, goes_on: Callable[[], bool]) -> OnsetLabels | None:
-    if endpoints.order is not None:
-        return TrialOrder.read(endpoints.order)
-    if not endpoints.labels_from:
-        return None
-    console.print(f"waiting for the marker stream {endpoints.labels_from}", highlight=False)
-    lookout = streams.Lookout(endpoints.labels_from, streams.TEXT_FORMAT)
-    while goes_on():
-        if (found := lookout.wait(LOOK_S)) is not None:
-            inlet = streams.TextInlet(found)
-            inlet.open()
-            return MarkerLabels(inlet)
-    return None

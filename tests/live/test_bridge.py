@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from replay.open_ephys import IS_SPIKE, IS_TTL, Broadcaster, BroadcastSettings, write_units
 from rtdecode import streams
-from rtdecode.bridge.bursts import MARK, PAUSE_LOOKS, Bursts
+from rtdecode.bridge.bursts import MARK
 from rtdecode.bridge.core import LEARN_US, Bridge, BridgeSettings
 from rtdecode.bridge.onset_labels import UNLABELLED, MarkerLabels, TrialOrder
 from rtdecode.bridge.open_ephys import Spike, Ttl, device_us, read_message
@@ -322,12 +322,7 @@ def test_spikes_go_on_where_the_table_of_units_cannot_be_written(commands, sessi
     finish(bridge)
 
 
-def pause(bursts, looks):
-    for _ in range(looks):
-        bursts.look_in_vain()
-
-
-def test_nothing_piles_up_while_the_marker_stream_is_waited_for(commands):
+def test_nothing_piles_up_while_the_marker_stream_is_waited_for_and_health_says_so(commands):
     """Of an hour's messages the clocks would be learned wrong, and memory would not hold them."""
     with (
         zmq.Context.instance().socket(zmq.XPUB) as publisher,
@@ -338,34 +333,14 @@ def test_nothing_piles_up_while_the_marker_stream_is_waited_for(commands):
         bridge = commands.start("bridge", "open-ephys", *asked)
         assert shaken.poll(PATIENCE_S * 1000)
         assert not publisher.poll(500), "it has subscribed before it can take anything"
+        health = HealthWatcher(streams.BRIDGE)
+        for _ in range(3):
+            health.until(lambda said: said["message"] == "waiting for the marker stream late-flips")
         flips = streams.TextOutlet("late-flips")
         assert publisher.poll(PATIENCE_S * 1000)
         bridge.send_signal(signal.SIGINT)
         finish(bridge)
     del flips
-
-
-def test_more_in_a_row_than_a_queue_holds_is_said():
-    bursts = Bursts()
-    for messages in (512, 480, 0):  # read in pieces, without a pause between
-        bursts.add(messages)
-    assert bursts.told() == {"largest": 992, "over_mark": 0, "mark": MARK}
-    pause(bursts, PAUSE_LOOKS)
-    for messages in (512, 488, 1, 300):
-        bursts.add(messages)
-        pause(bursts, PAUSE_LOOKS - 1)
-    assert bursts.told() == {"largest": 1301, "over_mark": 1, "mark": MARK}
-    pause(bursts, PAUSE_LOOKS)
-    bursts.add(5)
-    assert bursts.told()["over_mark"] == 1
-
-
-def test_a_pause_is_one_that_nothing_came_in():
-    bursts = Bursts()
-    for _ in range(3):
-        bursts.add(400)
-        pause(bursts, PAUSE_LOOKS - 1)
-    assert bursts.told() == {"largest": 1200, "over_mark": 1, "mark": MARK}
 
 
 def test_a_flood_is_said_by_the_bridge(commands, session):
