@@ -183,10 +183,7 @@ class LiveDecoder:
         """The stream, or all; none where we are told to stop first."""
         self._enter(State.WAITING, f"waiting for {sources.sought(name, form)}")
         look_s = HEALTH_US / US_PER_S
-        if name == sources.ALL:
-            found = sources.wait_for_all(form, look_s, self._wait_on, self._suffice)
-        else:
-            found = sources.wait_for(name, form, look_s, self._wait_on)
+        found = sources.wait_for(name, form, look_s, self._wait_on, self._suffice)
         for stream in found:
             self._record({PLAYED[form]: stream.uid})
         return found

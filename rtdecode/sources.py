@@ -20,20 +20,29 @@ GATHER_S = 15.0
 
 
 def wait_for(
-    name: str, form: streams.Format, look_s: float, goes_on: Callable[[], bool]
+    name: str,
+    form: streams.Format,
+    look_s: float,
+    goes_on: Callable[[], bool],
+    suffices: Callable[[Sequence[streams.Found]], bool] = lambda found: True,
 ) -> list[streams.Found]:
     """The stream of this name, or the only one of this form, as soon as it is there.
 
     Parameters
     ----------
     name : str
-        Empty for the only one of the form.
+        Empty for the only one of the form; ``all`` for every one of it: as soon as they
+        suffice, or all that come soon after the first.
     form : Format
     look_s : float
         How long each look lasts, seconds.
     goes_on : callable
         Asked before every look whether to go on; none is the answer where not.
+    suffices : callable
+        Whether these of ``all`` are enough.
     """
+    if name == ALL:
+        return _wait_for_all(form, look_s, goes_on, suffices)
     lookout = streams.Lookout(name, form)
     while goes_on():
         if (found := lookout.wait(look_s)) is not None:
@@ -41,21 +50,12 @@ def wait_for(
     return []
 
 
-def wait_for_all(
+def _wait_for_all(
     form: streams.Format,
     look_s: float,
     goes_on: Callable[[], bool],
     suffices: Callable[[Sequence[streams.Found]], bool],
 ) -> list[streams.Found]:
-    """Every stream of a form: as soon as they suffice, or all that come soon after the first.
-
-    Parameters
-    ----------
-    form, look_s, goes_on
-        As in `wait_for`.
-    suffices : callable
-        Whether these are enough.
-    """
     lookout = streams.Lookout("", form)
     first_s = None
     while goes_on():

@@ -168,8 +168,11 @@ class Lookout:
             return None
         if len(streams) > 1:
             many = "; ".join(f"{s} with source id {s.source_id!r}" for s in streams)
-            alike = len({s.name for s in streams}) == 1
-            mend = "stop the others" if alike else "stop the others, or say which by its name"
+            mend = "stop the others"
+            if len({s.name for s in streams}) > 1:
+                mend += ", or say which by its name"
+            if not self._name and self._form.kind == SPIKE_FORMAT.kind:
+                mend += ", or --spikes all where each is a probe of one animal"
             sought = f"named {self._name!r}" if self._name else f"of type {self._form.kind!r}"
             raise UserError(f"expected one stream {sought}, found {len(streams)}: {many}; {mend}")
         _check_format(streams[0], self._form)

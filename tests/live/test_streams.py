@@ -6,7 +6,7 @@ import numpy as np
 import pylsl
 import pytest
 
-from rtdecode import streams
+from rtdecode import sources, streams
 from rtdecode.errors import UserError
 from rtdecode.microseconds import INVALID_US
 from rtdecode.session.model import Units
@@ -149,6 +149,20 @@ def test_senders_of_no_source_id_or_all_of_one_are_told_apart(source_id):
     with pytest.raises(UserError, match="expected one stream of type 'TwinMarkers', found 2"):
         lookout.wait(PATIENCE_S)
     assert [stream.name for stream in lookout.found_all()] == names
+    del outlets
+
+
+def test_of_several_spike_streams_it_says_how_to_take_all_and_all_are_taken():
+    """As decode and calibrate do, whose --spikes all is a name here."""
+    none = np.array([""])
+    tables = [Units(np.array([i]), none, np.array([np.nan]), none) for i in range(2)]
+    outlets = [streams.SpikeOutlet(units, f"probe-{i}") for i, units in enumerate(tables)]
+    found = sources.wait_for(
+        "all", streams.SPIKE_FORMAT, 0.5, lambda: True, lambda found: len(found) == 2
+    )
+    assert [stream.name for stream in found] == ["probe-0", "probe-1"]
+    with pytest.raises(UserError, match="by its name, or --spikes all where each is a probe"):
+        streams.Lookout("", streams.SPIKE_FORMAT).wait(PATIENCE_S)
     del outlets
 
 
