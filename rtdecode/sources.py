@@ -71,7 +71,9 @@ def lack_of_units(found: Sequence[streams.Found], unit_ids: Sequence[int]) -> st
     """Which units streams lack, in words; empty where none, or one does not tell its own."""
     told = [_inlet_of(stream).units().ids.tolist() for stream in found]
     missing = set(unit_ids).difference(*told)
-    if not missing or not all(told):
+    # Streams that tell the same unit are refused, so nothing more is to wait for.
+    alike = sum(map(len, told)) > len(set().union(*told))
+    if not missing or alike or not all(told):
         return ""
     names = ", ".join(stream.name for stream in found)
     return f"{len(unit_ids) - len(missing)} of the bundle's {len(unit_ids)} units are in {names}"
