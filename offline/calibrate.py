@@ -31,7 +31,7 @@ from offline.kinds_decoder import (
     kinds_in,
 )
 from offline.live_trials import LiveTrials, Trials
-from offline.models.calibration import Sharpness
+from offline.models.calibration import Doubt
 from offline.models.data import TrainingData
 from offline.models.linear import LinearClassifier, LinearMap, fit_lda
 from offline.models.registry import predict
@@ -252,7 +252,7 @@ class Calibration:
         classes, features = len(self.donor.classes), self.donor.window.n_bins * n_units
         if self.kinds is not None:
             nothing = LinearMap(np.zeros((classes, n_units)), np.zeros(classes))
-            return KindsClassifier(SharedKinds(*self.kinds), nothing, Sharpness(1.0))
+            return KindsClassifier(SharedKinds(*self.kinds), nothing, Doubt(1.0, 0.0))
         return LinearClassifier(np.zeros((classes, features)), np.zeros(classes))
 
     def info(self, live: LiveTrials, metrics: dict[str, float]) -> BundleInfo:

@@ -1,9 +1,9 @@
 """A new animal's decoder from a few trials, its units taken for kinds that other animals have.
 
 How sure it may be is what the donors showed: each of them is given the same few
-trials, and the rest of its trials tell the temperature and the power
-(``offline.models.calibration``) that suit the logits. Logits are in units of
-their own spread over the calibration trials, which makes animals alike.
+trials, and the rest of its trials tell the temperature that suits the logits and
+how often they are as good as guessed (``offline.models.calibration``). Logits are
+in units of their own spread over the calibration trials, which makes animals alike.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import nn
 from offline.animals import Animal, NewAnimal, first_trials
 from offline.class_prior import Prior
 from offline.few_trials import fit_map
-from offline.models.calibration import Float64Array, Sharpness, fit_sharpness, sharpened
+from offline.models.calibration import Doubt, Float64Array, fit_doubt
 from offline.models.linear import LinearMap, constant
 from offline.unit_kinds import UnitKinds, kinds_prior, learn_kinds, tunings_of
 from offline.whitening import whole
@@ -38,22 +38,22 @@ class Shown:
     ----------
     trials : (n,) float64
         Trials a class.
-    log_temperature, power : (n,) float64
+    log_temperature, lapses : (n,) float64
         Means over donors that were given so many.
     """
 
     trials: Float64Array
     log_temperature: Float64Array
-    power: Float64Array
+    lapses: Float64Array
 
-    def at(self, trials: float) -> Sharpness:
+    def at(self, trials: float) -> Doubt:
         """Of a decoder from so many trials a class; between those tried, by their logarithm."""
         place = np.log(trials)
-        log_t, power = (
+        log_t, lapses = (
             float(np.interp(place, np.log(self.trials), column))
-            for column in (self.log_temperature, self.power)
+            for column in (self.log_temperature, self.lapses)
         )
-        return Sharpness(float(np.exp(log_t)), power)
+        return Doubt(float(np.exp(log_t)), lapses)
 
 
 class SharedKinds(nn.Module):
@@ -72,7 +72,7 @@ class SharedKinds(nn.Module):
         self.overdispersion = constant(np.array([kinds.overdispersion]))
         self.trials = constant(shown.trials)
         self.log_temperature = constant(shown.log_temperature)
-        self.power = constant(shown.power)
+        self.lapses = constant(shown.lapses)
         self.areas: list[str] = list(kinds.areas)
 
     def forward(self) -> torch.Tensor:
@@ -93,7 +93,7 @@ def kinds_of(shared: Any) -> tuple[UnitKinds, Shown]:
         tuple(shared.areas),
         float(array("overdispersion")[0]),
     )
-    return kinds, Shown(array("trials"), array("log_temperature"), array("power"))
+    return kinds, Shown(array("trials"), array("log_temperature"), array("lapses"))
 
 
 def kinds_in(module: nn.Module) -> tuple[UnitKinds, Shown] | None:
@@ -103,26 +103,27 @@ def kinds_in(module: nn.Module) -> tuple[UnitKinds, Shown] | None:
 
 
 class KindsClassifier(nn.Module):
-    """Softmax of a linear map of whole-window counts, sharpened.
+    """Softmax of a linear map of whole-window counts, but for a share of lapses.
 
     Parameters
     ----------
     shared : nn.Module
     one : LinearMap
-    sharpness : Sharpness
+    doubt : Doubt
     """
 
-    def __init__(self, shared: nn.Module, one: LinearMap, sharpness: Sharpness) -> None:
+    def __init__(self, shared: nn.Module, one: LinearMap, doubt: Doubt) -> None:
         super().__init__()
         self.shared = shared
-        self.weight = constant(one.weight.T / sharpness.temperature)
-        self.bias = constant(one.bias / sharpness.temperature)
-        self.power = constant(np.array([sharpness.power]))
+        self.weight = constant(one.weight.T / doubt.temperature)
+        self.bias = constant(one.bias / doubt.temperature)
+        self.sure = 1.0 - doubt.lapses
+        self.guessed = doubt.lapses / len(one.bias)
 
     def forward(self, counts: torch.Tensor) -> torch.Tensor:
         """Counts (n, bins, units) float32 to probabilities (n, classes) float32."""
         logits = counts.sum(dim=1) @ self.weight + self.bias
-        return torch.softmax(sharpened(logits, self.power), dim=1)
+        return torch.softmax(logits, dim=1) * self.sure + self.guessed
 
 
 def learn_shared(donors: Sequence[Animal]) -> tuple[UnitKinds, Shown]:
@@ -139,7 +140,7 @@ def learn_shared(donors: Sequence[Animal]) -> tuple[UnitKinds, Shown]:
         seen = [one for donor in donors if (one := _shown_by(donor, kinds, trials)) is not None]
         if seen:
             log_t = float(np.mean([np.log(one.temperature) for one in seen]))
-            rows.append((trials, log_t, float(np.mean([one.power for one in seen]))))
+            rows.append((trials, log_t, float(np.mean([one.lapses for one in seen]))))
     if not rows:
         raise UserError(
             f"expected an animal with {LEAST_REST} trials beside the first of each class, found "
@@ -148,7 +149,7 @@ def learn_shared(donors: Sequence[Animal]) -> tuple[UnitKinds, Shown]:
     return kinds, Shown(*np.array(rows, np.float64).T)
 
 
-def _shown_by(donor: Animal, kinds: UnitKinds, trials: int) -> Sharpness | None:
+def _shown_by(donor: Animal, kinds: UnitKinds, trials: int) -> Doubt | None:
     """What suits a donor's later trials after its first so many; None where too few are left."""
     if np.bincount(donor.codes, minlength=len(donor.classes)).min() < trials:
         return None
@@ -157,7 +158,7 @@ def _shown_by(donor: Animal, kinds: UnitKinds, trials: int) -> Sharpness | None:
     if len(rest) < LEAST_REST:
         return None
     one = _map_of(donor.calibrated_on(rows), kinds)
-    return fit_sharpness(one.logits(whole(donor.counts[rest])), donor.codes[rest])
+    return fit_doubt(one.logits(whole(donor.counts[rest])), donor.codes[rest])
 
 
 def _map_of(new: NewAnimal, kinds: UnitKinds) -> LinearMap:
@@ -176,5 +177,5 @@ def _map_of(new: NewAnimal, kinds: UnitKinds) -> LinearMap:
 def fit_with_kinds(kinds: UnitKinds, shown: Shown, new: NewAnimal) -> KindsClassifier:
     """A decoder of a new animal from its calibration trials."""
     fewest = int(np.bincount(new.codes, minlength=new.n_classes).min())
-    sharpness = shown.at(max(fewest, 1))
-    return KindsClassifier(SharedKinds(kinds, shown), _map_of(new, kinds), sharpness)
+    doubt = shown.at(max(fewest, 1))
+    return KindsClassifier(SharedKinds(kinds, shown), _map_of(new, kinds), doubt)

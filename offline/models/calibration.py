@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
 
 Float64Array = NDArray[np.float64]
 MOST_POWER = 2.0
@@ -125,6 +125,52 @@ def fit_sharpness(logits: Float64Array, codes: NDArray[np.int64]) -> Sharpness:
         options={"xatol": 0.01, "fatol": 1e-5},
     )
     return Sharpness(float(np.exp(found.x[0])), float(found.x[1]))
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Logits are divided by the temperature; a share of trials is as good as guessed.
+
+    On such a trial, a lapse (Wichmann and Hill 2001), every class is as likely, so
+    that no probability comes near one however large the evidence.
+    """
+
+    temperature: float
+    lapses: float
+
+    def probabilities(self, logits: Float64Array) -> Float64Array:
+        """Logits (n, classes) to probabilities."""
+        sure = softmax(logits / self.temperature, axis=1)
+        found: Float64Array = (1 - self.lapses) * sure + self.lapses / logits.shape[1]
+        return found
+
+
+def fit_doubt(logits: Float64Array, codes: NDArray[np.int64]) -> Doubt:
+    """Temperature and share of lapses that make the true classes likeliest.
+
+    Parameters
+    ----------
+    logits : (n, classes) float64
+        Of trials that the model was not fitted to; n above 0.
+    codes : (n,) int64
+    """
+    n = np.arange(len(codes))
+    start = np.log(max(float(logits.std()) / 3, 1e-9))
+
+    def doubt(values: Float64Array) -> Doubt:
+        return Doubt(float(np.exp(values[0])), float(expit(values[1])))
+
+    def loss(values: Float64Array) -> float:
+        return -float(np.log(doubt(values).probabilities(logits)[n, codes]).mean())
+
+    found = minimize(
+        loss,
+        [start, -2.0],
+        method="Nelder-Mead",
+        bounds=[(start - 6, start + 6), (-7.0, 3.0)],
+        options={"xatol": 0.01, "fatol": 1e-5},
+    )
+    return doubt(found.x)
 
 
 def reliability(

@@ -11,7 +11,7 @@ from offline.calibrate import Calibration, CalibrationSettings
 from offline.geometry import fit_with_geometry
 from offline.kinds_decoder import Shown, fit_with_kinds, kinds_in, learn_shared
 from offline.live_trials import Trials
-from offline.models.calibration import expected_calibration_error
+from offline.models.calibration import expected_calibration_error, fit_doubt
 from offline.models.registry import predict
 from offline.train_shared import train_shared_bundle
 from offline.transfer import transfer_bundle
@@ -113,10 +113,24 @@ def test_class_means_are_drawn_to_what_their_kind_allows(donors):
     assert error[1] < error[0] < 0.5 * ((averages - truth) ** 2).mean()
 
 
+def test_lapses_are_found_and_no_answer_is_surer_than_they_allow():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 5, 4000)
+    logits = rng.normal(0, 2, (4000, 5)) + 12.0 * (codes[:, None] == np.arange(5))
+    lapsed = rng.random(4000) < 0.2
+    codes[lapsed] = rng.integers(0, 5, lapsed.sum())
+    found = fit_doubt(logits, codes)
+    assert found.lapses == pytest.approx(0.2, abs=0.03)
+    said = found.probabilities(logits)
+    assert said.max() <= 1 - 0.8 * found.lapses + 1e-9
+    assert said.sum(axis=1) == pytest.approx(1)
+    assert expected_calibration_error(said.astype(np.float32), codes) < 0.03
+
+
 def test_between_what_was_tried_sureness_goes_by_the_logarithm():
-    shown = Shown(np.array([1.0, 4.0]), np.log([8.0, 2.0]), np.array([0.0, 1.0]))
+    shown = Shown(np.array([1.0, 4.0]), np.log([8.0, 2.0]), np.array([0.2, 0.1]))
     assert shown.at(2).temperature == pytest.approx(4)
-    assert shown.at(2).power == pytest.approx(0.5)
+    assert shown.at(2).lapses == pytest.approx(0.15)
     assert shown.at(100).temperature == pytest.approx(2)
 
 
@@ -154,7 +168,7 @@ def test_a_calibration_that_begins_with_nothing_keeps_the_kinds(learnt, tmp_path
     assert predict(blank, new.counts[:3]) == pytest.approx(np.full((3, N_SIDES), 1 / N_SIDES))
     kinds, shown = kinds_in(blank)
     assert np.allclose(kinds.covariances, learnt[0].covariances, atol=1e-5)
-    assert np.allclose(shown.power, learnt[1].power, atol=1e-5)
+    assert np.allclose(shown.lapses, learnt[1].lapses, atol=1e-5)
 
 
 def test_a_calibration_fits_what_a_transfer_would(learnt):
