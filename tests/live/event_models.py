@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from benchmarks.random_bundle import write_random_bundle
-from offline.models.calibration import Sharpness
+from offline.kinds_decoder import KindsClassifier, SharedKinds, Shown
+from offline.models.calibration import Doubt, Sharpness
 from offline.models.data import TrainingData
 from offline.models.early import EarlyClassifier
 from offline.models.grey_lda import RootClassifier
@@ -25,6 +26,7 @@ from offline.models.networks import (
 )
 from offline.models.read_in import LATENT, ReadInClassifier, ReadInTrunk
 from offline.models.stimulus import StimulusClassifier
+from offline.unit_kinds import UnitKinds
 from rtdecode.bundle import BundleInfo, save_bundle
 
 BINS, UNITS, CLASSES, STIMULI = 10, 40, 7, 12
@@ -72,10 +74,18 @@ def _roots(rng: np.random.Generator) -> RootClassifier:
     return RootClassifier(*_weights(rng, UNITS), temperature=1.2)
 
 
+def _kinds(rng: np.random.Generator) -> KindsClassifier:
+    kinds = UnitKinds(np.eye(CLASSES)[None], np.full((1, 1, 24), 1 / 24), (), 0.3)
+    shown = Shown(np.ones(1), np.zeros(1), np.full(1, 0.1))
+    one = LinearMap(*_weights(rng, UNITS))
+    return KindsClassifier(SharedKinds(kinds, shown), one, Doubt(6.0, 0.1))
+
+
 FIT: dict[str, Callable[[np.random.Generator], torch.nn.Module]] = {
     "lda": lambda rng: LinearClassifier(*_weights(rng, BINS * UNITS)),
     "grey-lda": _roots,
     "stimulus-lda": _stimuli,
+    "unit-kinds": _kinds,
     "shallow": lambda rng: _network(rng, shallow),
     "residual": lambda rng: _network(rng, Residual, whole=True),
     "distilled": lambda rng: _network(rng, linear, whole=True),
