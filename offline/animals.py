@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,20 +63,35 @@ class Animal:
     grey_onsets_us: NDArray[np.int64]
     areas: NDArray[np.str_]
 
+    def take(self, rows: NDArray[np.int64]) -> Animal:
+        """These trials, in order of time, and the grey before the last of them."""
+        still = self.grey_onsets_us < self.onsets_us[rows[-1]]
+        return replace(
+            self,
+            counts=self.counts[rows],
+            codes=self.codes[rows],
+            onsets_us=self.onsets_us[rows],
+            grey=self.grey[still],
+            grey_onsets_us=self.grey_onsets_us[still],
+        )
+
     def calibrated_on(self, rows: NDArray[np.int64]) -> NewAnimal:
         """What a transfer that calibrates on these trials has."""
-        still = self.grey[self.grey_onsets_us < self.onsets_us[rows[-1]]]
-        return NewAnimal(self.counts[rows], self.codes[rows], still, len(self.classes), self.areas)
+        part = self.take(rows)
+        return NewAnimal(part.counts, part.codes, part.grey, len(self.classes), self.areas)
 
 
-def animal_of(session: Session, task: Task, window: WindowSpec) -> Animal:
-    """A session's trials of a task."""
+def animal_of(
+    session: Session, task: Task, window: WindowSpec, classes: tuple[str, ...] = ()
+) -> Animal:
+    """A session's trials of a task, in its classes or in these."""
     grey = grey_windows(session, window)
+    classes = classes or task.classes
     return Animal(
         session.name,
         count_session(session, task.onsets_us, window),
-        task.codes(),
-        task.classes,
+        task.codes(classes),
+        classes,
         task.onsets_us,
         grey.counts,
         grey.onsets_us,

@@ -282,9 +282,12 @@ class Calibration:
         return not self.stopping
 
     def _model(self) -> str:
-        if self.kinds is not None and not self.settings.from_scratch:
+        if self._kinds() is not None:
             return UNIT_KINDS
         return LDA if self._geometry() is None else GEOMETRY
+
+    def _kinds(self) -> tuple[UnitKinds, Shown] | None:
+        return None if self.settings.from_scratch else self.kinds
 
     def _geometry(self) -> NDArray[np.float64] | None:
         geometry = self.donor.class_geometry
@@ -302,9 +305,9 @@ class Calibration:
     def _problem(self, live: LiveTrials) -> Problem:
         counts, codes = live.trials.arrays()
         n = len(self.donor.classes)
-        kinds = None if self.settings.from_scratch else self.kinds
         areas = np.array(live.unit_areas, np.str_)
-        return Problem(counts, codes, n, self._geometry(), self.settings.seed, areas, kinds)
+        seed, kinds = self.settings.seed, self._kinds()
+        return Problem(counts, codes, n, self._geometry(), seed, areas, kinds)
 
     def _progress(self, live: LiveTrials, found: dict[str, float] | None) -> str:
         trials, left_out = live.trials, live.incomplete

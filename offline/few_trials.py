@@ -27,12 +27,15 @@ class Fitted:
     ----------
     map : LinearMap
         Without a temperature.
+    white : LinearMap
+        The same of whitened counts.
     prior : Prior
     covariance : (units, units)
         Of whitened counts about class means.
     """
 
     map: LinearMap
+    white: LinearMap
     prior: Prior
     covariance: Float64Array
 
@@ -45,9 +48,7 @@ class Fitted:
         error = np.sqrt(prior.variance) * generator.standard_normal(prior.means.shape)
         noise = generator.standard_normal((len(codes), len(root))) @ root.T
         trials = (prior.means + error)[codes] + noise
-        weight = np.linalg.solve(self.covariance, prior.means.T).T
-        bias = -0.5 * (weight * prior.means).sum(axis=1)
-        return fit_temperature(trials @ weight.T + bias, codes)
+        return fit_temperature(self.white.logits(trials), codes)
 
 
 def fit_few(
@@ -115,7 +116,8 @@ def fit_map(
     weight = np.linalg.solve(covariance, prior.means.T).T
     bias = -0.5 * (weight * prior.means).sum(axis=1)
     raw = weight @ scaling.matrix.T
-    return Fitted(LinearMap(raw, bias - raw @ scaling.centre), prior, covariance)
+    found = LinearMap(raw, bias - raw @ scaling.centre)
+    return Fitted(found, LinearMap(weight, bias), prior, covariance)
 
 
 def _left_out_temperature(

@@ -75,10 +75,6 @@ class SharedKinds(nn.Module):
         self.lapses = constant(shown.lapses)
         self.areas: list[str] = list(kinds.areas)
 
-    def forward(self) -> torch.Tensor:
-        """The covariances; TorchScript wants something to call."""
-        return self.covariances
-
 
 def kinds_of(shared: Any) -> tuple[UnitKinds, Shown]:
     """What a bundle's shared part holds."""

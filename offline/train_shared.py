@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -180,17 +179,8 @@ def _train_kinds(
     ]
     last = animals[-1]
     fold = chronological_fold(tasks[-1], train_share)
-    known = last.calibrated_on(fold.train)
-    still = last.grey_onsets_us < last.onsets_us[fold.train[-1]]
-    animals[-1] = replace(
-        last,
-        counts=known.counts,
-        codes=known.codes,
-        onsets_us=last.onsets_us[fold.train],
-        grey=known.grey,
-        grey_onsets_us=last.grey_onsets_us[still],
-    )
     with Console(stderr=True).status(f"sorting the units of {len(animals)} animals into kinds"):
-        module = fit_with_kinds(*learn_shared(animals), known).eval()
+        learnt = learn_shared([*animals[:-1], last.take(fold.train)])
+        module = fit_with_kinds(*learnt, last.calibrated_on(fold.train)).eval()
     outcome = Outcome(fold.test, last.codes[fold.test], predict(module, last.counts[fold.test]))
     return module, summarise(outcome), 1.0

@@ -9,7 +9,7 @@ units (`offline.models.unit_set`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -64,8 +64,7 @@ def method_of(donor: BundleInfo, wanted: str) -> Method:
     if wanted not in METHODS:
         raise UserError(f"a method is one of {', '.join(METHODS)}; found {wanted!r}")
     if wanted not in possible:
-        made_for = {"geometry": "lda", "zero-shot": UNIT_SET, "unit-kinds": UNIT_KINDS}
-        model = made_for.get(wanted, READ_IN)
+        model = next((model for model, offered in ways.items() if wanted in offered), "lda")
         raise UserError(
             f"method {wanted} needs a bundle of rtdecode train --model {model}; this one is of "
             f"model {donor.model}, which offers {', '.join(possible)}"
@@ -107,13 +106,11 @@ def transfer(
     """
     way = method_of(donor, method)
     task = _task_of(donor, session)
-    animal = animal_of(session, task, donor.window)
-    codes = task.codes(donor.classes)
-    animal = replace(animal, codes=codes, classes=donor.classes)
+    animal = animal_of(session, task, donor.window, donor.classes)
     if way == "zero-shot":
         rows = np.arange(_share(len(task), unlabelled_share))
     else:
-        rows = first_trials(codes, len(donor.classes), per_class)
+        rows = first_trials(animal.codes, len(donor.classes), per_class)
     new = animal.calibrated_on(rows)
     extra: dict[str, float] = {}
     if way == "zero-shot":

@@ -126,7 +126,7 @@ class LiveDecoder:
             self._pump = make_pump(
                 spikes, self.engine, follow(self.decoder, self.engine), self.settings.native
             )
-            self._keep_time(sources.speed_of(spikes[0], self._on_news))
+            self._keep_time(sources.heard_speed(spikes[0], self._on_news))
             self._sending = Sending(self._outputs, self.engine, self._clock)
             self._sending.follow(self.decoder, self._pump)
             self._pump.until(FOREVER_US, 0, FOREVER_US)  # a plain pump compiles here

@@ -133,7 +133,7 @@ def _check_distinct(found: Sequence[streams.Found], units: Sequence[NDArray[np.i
             owner[unit_id] = stream
 
 
-def speed_of(inlet: RowInlet, tell: Callable[[str], None]) -> float:
+def heard_speed(inlet: RowInlet, tell: Callable[[str], None]) -> float:
     """How fast a replay runs, by what its stream says; the wall clock's, and told, if it cannot be.
 
     Parameters
